@@ -111,25 +111,39 @@ class TrainState:
 
 
 @struct.dataclass
-class Best:
-    """The best parameters so far.
+class Side:
+    """One of the two models in a hybrid run.
 
     Attributes:
-        params: As in the model's `TrainState`.
-        score: Their loss on the real data, ().
+        train: State of its trainer.
+        score: Loss of its current parameters on the real data, ().
+        best: Its parameters of the lowest score so far.
+        best_score: That score, ().
     """
 
-    params: Params
+    train: TrainState
     score: Array
+    best: Params
+    best_score: Array
+
+    @property
+    def best_variables(self) -> Params:
+        """The union of the best parameters and the constants."""
+        return {**self.train.constants, **self.best}
 
 
 @struct.dataclass
 class HybridState:
-    """The complete state of a run: what a cycle maps, and what a checkpoint holds."""
+    """The complete state of a run: what a cycle maps, and what a checkpoint holds.
+
+    Attributes:
+        cycle: Cycles made so far, () int32.
+        key: PRNG key of the next cycle.
+        synthetic: The synthetic model.
+        physical: The physical model.
+    """
 
     cycle: Array
     key: Array
-    synthetic: TrainState
-    physical: TrainState
-    best_synthetic: Best
-    best_physical: Best
+    synthetic: Side
+    physical: Side

@@ -1,0 +1,352 @@
+"""What a run does: generate data, train the stages, evaluate, write it all down."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from absl import logging
+from ml_collections import ConfigDict
+
+from experiments import _build
+from experiments._build import Problem
+from hyco_jax import (
+    checkpoints,
+    data,
+    evaluate,
+    metric_writer,
+    metrics,
+    plots,
+    run as host_loop,
+    table,
+    workdir as workdirs,
+)
+from hyco_jax.types import HybridState, Params, StepFn
+
+# Keys of length and logging: they may change when a run is continued.
+FREE_KEYS = (
+    "hybrid.cycles",
+    "tasks",
+    "notes",
+    "log_every",
+    "eval_every",
+    "save_every",
+    "keep_checkpoints",
+)
+
+# Where each row of the table comes from.
+ROW_STAGE = {
+    "physical_alone": ("physical", "physical"),
+    "synthetic_alone": ("synthetic", "synthetic"),
+    "hybrid_physical": ("hybrid", "physical"),
+    "hybrid_synthetic": ("hybrid", "synthetic"),
+}
+
+MakeProblem = Callable[[ConfigDict], Problem]
+
+
+class Trained(NamedTuple):
+    """A model with its parameters, ready to step: `u = m.step(m.params, u)`."""
+
+    step: StepFn
+    params: Params
+
+
+class Pair(NamedTuple):
+    """Both models of a run."""
+
+    physical: Trained
+    synthetic: Trained
+
+
+class Context(NamedTuple):
+    """What the tasks of a run share."""
+
+    config: ConfigDict
+    problem: Problem
+    folder: Path
+    truth: np.ndarray
+    setup: _build.Setup
+    evaluate: dict[str, Callable]
+    real: object
+
+
+def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
+    """Runs the tasks of a config in a workdir; continues what an earlier run left.
+
+    Args:
+        config: The config.
+        make_problem: Checks the config and makes the physical system.
+        folder: The workdir, or None for the default one.
+
+    Raises:
+        ValueError: If config, data or workdir can't be used; earlier results stay.
+        Terminated: If SIGTERM came.
+    """
+    problem = make_problem(config)
+    plain = config.to_dict()
+    folder = folder or default_workdir(plain)
+    if config.tasks == ("evaluate",):
+        _evaluate_only(config, problem, folder)
+        return
+    with workdirs.open_workdir(folder):
+        _check_before(config, problem, folder)
+        workdirs.check_config(folder, plain, FREE_KEYS)
+        truth, observed = _get_data(config, problem, folder)
+        workdirs.check_data(folder, data.checksum(truth, observed))
+        if config.tasks == ("generate",):
+            return
+        context = make_context(config, problem, folder, truth, observed)
+        workdirs.write_run_info(folder)
+        states = _train(context) if "train" in config.tasks else _restore(context)
+        if "evaluate" in config.tasks:
+            _write_results(context, states)
+    logging.info("results are in %s", folder)
+
+
+def default_workdir(plain: dict) -> Path:
+    """runs/<experiment>-<variant>-<hash of what the result depends on>."""
+    relevant = {k: v for k, v in plain.items() if k not in ("tasks", "notes")}
+    name, variant = plain["experiment_name"], plain["variant"]
+    return Path("runs") / f"{name}-{variant}-{workdirs.config_hash(relevant)}"
+
+
+def make_context(config, problem, folder, truth, observed) -> Context:
+    """Builds models and stages for given data; nothing is compiled yet."""
+    real = _build.select(observed, config.data.train_sim)
+    network = _build.make_network(config, problem)
+    region = data.observed_region(problem.domain, config.data.region)
+    evaluate_fns = {
+        "physical": evaluate.make_evaluate(problem.model.step, region),
+        "synthetic": evaluate.make_evaluate(network.step, region),
+    }
+
+    def evaluation(stage):
+        models = [m for row, (s, m) in ROW_STAGE.items() if s == stage]
+
+        def score(state):
+            line = {}
+            for model in models:
+                side = getattr(state, model)
+                params = side.train.variables
+                errors = evaluate_fns[model](params, truth)
+                for split in ("train", "val"):
+                    sims = config.data[f"{split}_sim"]
+                    summary = evaluate.summarise(errors, sims, config.pde.dt)
+                    line[f"{model}/{split}_nrmse"] = summary["nrmse"]
+                if model == "physical":
+                    for name, error in _coefficient_errors(problem, params).items():
+                        line[f"physical/{name}_error"] = error
+            return line
+
+        return score
+
+    setup = _build.build(config, problem, real, evaluation)
+    return Context(config, problem, folder, truth, setup, evaluate_fns, real)
+
+
+def load(workdir: str | Path, make_problem: MakeProblem) -> Pair:
+    """Loads both models of a run from a workdir, see `experiments.burgers.load`."""
+    context = _reopen(Path(workdir), make_problem)
+    states = _restore(context)
+    last = {model: states[stage] for stage, model in _rows(context).values()}
+    missing = {"physical", "synthetic"} - set(last)
+    sides = {
+        model: getattr(last.get(model, next(iter(states.values()))), model)
+        for model in ("physical", "synthetic")
+    }
+    for model in missing:
+        logging.warning("%s was not trained in %s: untrained", model, workdir)
+    return Pair(
+        Trained(context.problem.model.step, sides["physical"].best_variables),
+        Trained(context.setup.network.step, sides["synthetic"].best_variables),
+    )
+
+
+def _check_before(config, problem, folder):
+    """Finds errors that need the data's shape but no data, before anything is kept."""
+    if config.data.path and not Path(config.data.path).is_file():
+        raise ValueError(
+            f"config.data.path={config.data.path!r} does not exist; set "
+            "--config.data.path to an .npz file, or to '' to simulate"
+        )
+
+
+def _get_data(config, problem, folder):
+    """Loads the run's data, or simulates and keeps them."""
+    own = folder / "data.npz"
+    path = Path(config.data.path) if config.data.path else own
+    if not config.data.path and not own.exists():
+        if "generate" not in config.tasks:
+            raise ValueError(
+                f"{own} does not exist; add 'generate' to --config.tasks, or set "
+                "--config.data.path"
+            )
+        truth, observed = _build.generate_data(config, problem)
+        data.save(own, truth, observed, problem.domain, config.pde.dt)
+    truth, observed = data.load(path, problem.domain, config.pde.dt)
+    expected = (config.data.num_sims, config.data.num_steps + 1)
+    if truth.shape[:2] != expected:
+        raise ValueError(
+            f"{path} holds {truth.shape[0]} simulations of {truth.shape[1] - 1} steps, "
+            f"the config has {expected[0]} of {expected[1] - 1}; set "
+            "--config.data.num_sims and --config.data.num_steps"
+        )
+    return truth, observed
+
+
+def _train(context: Context) -> dict[str, HybridState]:
+    states = {}
+    for stage in context.setup.stages:
+        started = time.perf_counter()
+        states[stage.name] = host_loop.run(
+            stage, context.setup.init_state(), context.real, context.folder
+        )
+        workdirs.update_durations(
+            context.folder, {stage.name: time.perf_counter() - started}
+        )
+    return states
+
+
+def _restore(context: Context) -> dict[str, HybridState]:
+    states = {}
+    for stage in context.setup.stages:
+        directory = context.folder / "checkpoints" / stage.name
+        restored = checkpoints.restore(directory, context.setup.init_state())
+        if restored is None:
+            raise ValueError(
+                f"{directory} holds no checkpoint; add 'train' to --config.tasks"
+            )
+        states[stage.name] = restored[0]
+    return states
+
+
+def _rows(context: Context) -> dict[str, tuple[str, str]]:
+    stages = {stage.name for stage in context.setup.stages}
+    return {row: at for row, at in ROW_STAGE.items() if at[0] in stages}
+
+
+def _coefficient_errors(problem, params) -> dict[str, float]:
+    values = problem.coefficients(params)
+    return {
+        name: float(metrics.relative_error(values[name], truth))
+        for name, truth in problem.true_coefficients.items()
+    }
+
+
+def _score_rows(context: Context, states, splits: dict[str, tuple[int, ...]]):
+    """Scores every row of the table; also returns what the figures draw."""
+    problem, truth = context.problem, context.truth
+    candidates = {
+        row: (model, getattr(states[stage], model).best_variables)
+        for row, (stage, model) in _rows(context).items()
+    }
+    if any(model == "physical" for model, _ in candidates.values()):
+        guess = problem.model.init(jax.random.key(0))
+        candidates = {"initial_guess": ("physical", guess)} | candidates
+    seconds = _seconds(context.folder)
+    rows, arrays = {}, {}
+    for row, (model, params) in candidates.items():
+        errors = jax.device_get(context.evaluate[model](params, truth))
+        rows[row] = {"seconds": seconds.get(ROW_STAGE.get(row, ("",))[0])}
+        if model == "physical":
+            values = problem.coefficients(params)
+            coefficient_errors = _coefficient_errors(problem, params).values()
+            rows[row]["coefficient_error"] = max(coefficient_errors)
+            for name, reference in problem.true_coefficients.items():
+                arrays[f"coefficient/{row}"] = np.broadcast_to(
+                    values[name], reference.shape
+                )
+        for split, sims in splits.items():
+            summary = evaluate.summarise(errors, sims, context.config.pde.dt)
+            rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
+            arrays[f"nrmse/{split}/{row}"] = errors["nrmse"][list(sims)].mean(axis=0)
+        arrays[f"rollout/{row}"] = errors["rollouts"][splits["val"][0]]
+    return rows, arrays
+
+
+def _seconds(folder: Path) -> dict[str, float]:
+    """Seconds of training of each stage, compilation included."""
+    seconds = {}
+    for line in metric_writer.read(folder / "timings.jsonl"):
+        total = seconds.get(line["stage"], 0.0) + line["cycle_seconds"]
+        seconds[line["stage"]] = total
+    return seconds
+
+
+def _write_results(context: Context, states: dict[str, HybridState]):
+    """Writes eval.json, arrays and figures, unless a finished run has them already."""
+    config, folder, domain = context.config, context.folder, context.problem.domain
+    cycles = {name: int(state.cycle) for name, state in states.items()}
+    path = folder / "eval.json"
+    if path.exists() and json.loads(path.read_text())["cycles"] == cycles:
+        print(table.format_table(json.loads(path.read_text())["rows"]))
+        return
+    splits = {"train": config.data.train_sim, "val": config.data.val_sim}
+    rows, arrays = _score_rows(context, states, splits)
+    truth = context.problem.true_coefficients
+    identified = {k: v for k, v in arrays.items() if k.startswith("coefficient/")}
+    identified |= {"coefficient/truth": next(iter(truth.values()))}
+    arrays |= identified | {
+        "rollout/truth": context.truth[splits["val"][0]],
+        "coordinates": domain.coordinates(),
+        "extent": np.array(domain.extent),
+        "dt": np.array(config.pde.dt),
+        "times": config.pde.dt * np.arange(config.data.num_steps + 1),
+        "observed": data.observed_region(domain, config.data.region),
+    }
+    _save_npz(folder / "coefficient.npz", identified)
+    _save_npz(folder / "arrays.npz", arrays)
+    history = metric_writer.read(folder / "metrics.jsonl")
+    plots.draw_all(arrays, history, folder / "figures")
+    # Last, since it says that all the rest is there.
+    text = json.dumps({"cycles": cycles, "rows": rows}, indent=2)
+    workdirs.write_atomic(path, text)
+    print(table.format_table(rows))
+
+
+def _save_npz(path: Path, arrays: dict[str, np.ndarray]):
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    temporary.replace(path)
+
+
+def _reopen(folder: Path, make_problem: MakeProblem) -> Context:
+    path = folder / "config.json"
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; is {folder} the workdir of a run?")
+    config = ConfigDict(_tuples(json.loads(path.read_text())))
+    problem = make_problem(config)
+    own = config.data.path or folder / "data.npz"
+    truth, observed = data.load(Path(own), problem.domain, config.pde.dt)
+    return make_context(config, problem, folder, truth, observed)
+
+
+def _tuples(value):
+    if isinstance(value, dict):
+        return {name: _tuples(entry) for name, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _evaluate_only(config, problem: Problem, folder: Path):
+    """Scores a finished run on its own or other data; the run's files stay."""
+    context = _reopen(folder, lambda _: problem)
+    trained_on = Path(context.config.data.path or folder / "data.npz")
+    path = Path(config.data.path) if config.data.path else trained_on
+    truth, _ = data.load(path, problem.domain, config.pde.dt)
+    if max(config.data.train_sim + config.data.val_sim) >= len(truth):
+        raise ValueError(
+            f"{path} holds {len(truth)} simulations; set --config.data.train_sim and "
+            f"--config.data.val_sim below {len(truth)}"
+        )
+    states = _restore(context)
+    splits = {"train": config.data.train_sim, "val": config.data.val_sim}
+    rows, _ = _score_rows(context._replace(truth=truth), states, splits)
+    if path != trained_on:
+        target = folder / f"eval-{path.stem}.json"
+        workdirs.write_atomic(target, json.dumps({"rows": rows}, indent=2))
+    print(table.format_table(rows))

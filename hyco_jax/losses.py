@@ -1,0 +1,95 @@
+"""The weighted rollout loss, and a penalty on coefficient fields."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax import rollout, windows
+from hyco_jax.types import Array, Batch, Params, StepFn
+
+
+def identity(predictions: Array) -> Array:
+    """Observes the state itself."""
+    return predictions
+
+
+def window_losses(
+    step: StepFn,
+    params: Params,
+    batch: Batch,
+    observe: Callable[[Array], Array] = identity,
+) -> Array:
+    """Computes `sum(w r²)` of each window of a batch.
+
+    An entry of weight 0 takes part neither in the value nor in the gradient, whatever
+    it holds, NaN included; nor does the input of a window without any weight.
+
+    Args:
+        step: Maps `(params, u)` to the state one time step later.
+        params: Parameters of the model.
+        batch: B windows of horizon K.
+        observe: Observation operator, applied to predictions `(B, K, *S, C)` before
+            they meet the targets.
+
+    Returns:
+        Shape `(B,)`.
+    """
+    seen = jnp.broadcast_to(batch.weights > 0, batch.targets.shape)
+    # A NaN in an input would reach the gradient as 0 * NaN through the network.
+    active = seen.reshape(seen.shape[0], -1).any(axis=1)
+    active = active.reshape(-1, *[1] * (batch.inputs.ndim - 1))
+    inputs = jnp.where(active, batch.inputs, 0)
+    num_steps = batch.targets.shape[1]
+    predictions = jax.vmap(
+        lambda u0: rollout.predict(step, params, u0, num_steps)
+    )(inputs)
+    targets = jnp.where(seen, batch.targets, 0)
+    residual = jnp.where(seen, observe(predictions) - targets, 0)
+    return (batch.weights * residual**2).reshape(seen.shape[0], -1).sum(axis=1)
+
+
+def part_losses(
+    step: StepFn,
+    params: Params,
+    batches: Sequence[Batch],
+    observe: Callable[[Array], Array] = identity,
+) -> Array:
+    """Means `sum(w r²)` over the windows of several batches, told apart by batch.
+
+    Batches of equal horizon are joined, so that the model runs once for each horizon.
+
+    Args:
+        step: Maps `(params, u)` to the state one time step later.
+        params: Parameters of the model.
+        batches: P batches; sizes and horizons may differ.
+        observe: Observation operator.
+
+    Returns:
+        The share of each batch in the mean over all windows, shape `(P,)`; their sum
+        is the loss.
+    """
+    total = sum(len(batch.sim) for batch in batches)
+    shares = {}
+    for horizon in {batch.targets.shape[1]: None for batch in batches}:
+        members = [i for i, b in enumerate(batches) if b.targets.shape[1] == horizon]
+        joined = windows.concatenate([batches[i] for i in members])
+        per_window = window_losses(step, params, joined, observe)
+        ends = np.cumsum([len(batches[i].sim) for i in members])
+        for i, values in zip(members, jnp.split(per_window, ends[:-1]), strict=True):
+            shares[i] = values.sum() / total
+    return jnp.stack([shares[i] for i in range(len(batches))])
+
+
+def h1_penalty(field: Array, dx: tuple[float, ...]) -> Array:
+    """Computes the mean of |∇field|² of a periodic field `(*S,)`, forward differences.
+
+    A scalar coefficient has none.
+    """
+    if field.ndim == 0:
+        return jnp.zeros((), field.dtype)
+    gradients = [
+        (jnp.roll(field, -1, axis) - field) / h for axis, h in enumerate(dx)
+    ]
+    return sum(jnp.mean(g**2) for g in gradients)

@@ -1,0 +1,283 @@
+"""The two players of the cycle for models that step in time.
+
+Where each window of the training data comes from is said here: real windows, windows
+of the partner's predicted trajectories, and, with partial observation, windows whose
+input is the physical model's predicted state and whose targets are real observations.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from hyco_jax import data, losses, physical, rollout, synthetic, windows
+from hyco_jax.hybrid import Player
+from hyco_jax.types import Array, Params, StepFn, Trajectories, Windows
+
+SampleFn = Callable[[Array, int], Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What is statically known of the real data.
+
+    Attributes:
+        weights: Observation weights on the host, axes of full length or 1.
+        shape: `(N, T + 1, *S, C)` of the states.
+        scale: Variance of the observed data, the unit of every loss.
+    """
+
+    weights: np.ndarray
+    shape: tuple[int, ...]
+    scale: float
+
+    @property
+    def num_sims(self) -> int:
+        """Number N of simulations."""
+        return self.shape[0]
+
+    @property
+    def num_steps(self) -> int:
+        """Number T of steps after t = 0."""
+        return self.shape[1] - 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every entry is observed."""
+        return bool((self.weights > 0).all())
+
+    def index(self, horizon: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Simulations and starts of the real windows of a horizon."""
+        return windows.real_index(
+            self.weights, self.num_sims, self.num_steps, horizon, stride
+        )
+
+    def check_used(self, used: list[tuple[np.ndarray, np.ndarray, int]]):
+        """Raises a ValueError if an observation is no window's target."""
+        unused = windows.num_unused(self.weights, self.shape, used)
+        if unused:
+            raise ValueError(
+                f"{unused} observations are no window's target; let the longest "
+                f"horizon reach the record's {self.num_steps} steps, and no stride "
+                "exceed the horizon"
+            )
+
+
+def make_record(real: Trajectories) -> Record:
+    """Reads the static facts off the real data, on the host."""
+    return Record(
+        np.asarray(real.weights), tuple(real.states.shape), float(data.variance(real))
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class SyntheticSettings:
+    """How the synthetic player trains.
+
+    Attributes:
+        horizon: Steps of its real windows.
+        generated_horizon: Steps of its windows of physical predictions.
+        num_epochs: Epochs of a cycle.
+        batch_size: Windows of a batch.
+        num_real: Real windows among them, in hybrid cycles.
+        num_generated: Initial states from which the physical model predicts for it.
+        num_predict_steps: Steps of these predictions.
+    """
+
+    horizon: int
+    generated_horizon: int
+    num_epochs: int
+    batch_size: int
+    num_real: int
+    num_generated: int
+    num_predict_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PhysicalSettings:
+    """How the physical player trains.
+
+    Attributes:
+        method: One of `physical.METHODS`.
+        horizon: Steps of its windows; with partial observation, of the generated ones
+            (the real one is the whole record).
+        window_stride: Distance of two starts of real windows.
+        window_chunk: Windows held in memory at once; 0 for all.
+        num_iterations: Iterations of a cycle at most.
+        abs_tol: Smallest decrease of the normalised loss that counts.
+        num_generated: Initial states from which the synthetic model predicts for it.
+        num_predict_steps: Steps of these predictions.
+    """
+
+    method: str
+    horizon: int
+    window_stride: int
+    window_chunk: int
+    num_iterations: int
+    abs_tol: float
+    num_generated: int
+    num_predict_steps: int
+
+
+def count_updates(record: Record, settings: SyntheticSettings) -> int:
+    """Updates of an epoch: as many as real and generated windows together need.
+
+    An epoch of real data alone makes as many, so that modes compare.
+    """
+    count = len(record.index(settings.horizon)[0])
+    per_trajectory = settings.num_predict_steps + 1 - settings.generated_horizon
+    count += settings.num_generated * per_trajectory
+    if not record.is_full:
+        count += record.num_sims * (record.num_steps + 1 - settings.generated_horizon)
+    return synthetic.num_updates(count, settings.batch_size)
+
+
+def make_synthetic_player(
+    record: Record,
+    settings: SyntheticSettings,
+    *,
+    step: StepFn,
+    tx: optax.GradientTransformation,
+    sample_u0: SampleFn,
+    partner: PhysicalSettings,
+) -> Player:
+    """Makes the synthetic player.
+
+    Args:
+        record: The real data's static facts.
+        settings: How it trains.
+        step: One step of the network.
+        tx: Its optimiser.
+        sample_u0: `(key, num_samples)` -> initial states `(num_samples, *S, C)`.
+        partner: Says how much it generates for the physical player.
+
+    Returns:
+        Its functions for the cycle.
+    """
+    index = record.index(settings.horizon)
+    num_generated = settings.batch_size - settings.num_real
+    num_corrected = 0 if record.is_full else num_generated // 2
+    batch_sizes = {
+        1: (settings.batch_size,),
+        2: (settings.num_real, num_generated),
+        3: (settings.num_real, num_corrected, num_generated - num_corrected),
+    }
+
+    def generate(params, real, key):
+        u0 = sample_u0(key, partner.num_generated)
+        return rollout.rollouts(step, params, u0, partner.num_predict_steps)
+
+    def augment(real, generated, alpha):
+        parts = [windows.real_windows(real, index, settings.horizon)]
+        alphas = [1.0]
+        if generated is not None:
+            trajectories, along_real = generated
+            parts += _predicted_parts(
+                trajectories, along_real, real, settings.generated_horizon
+            )
+            # What a partner's prediction is the input or the target of carries alpha,
+            # so that alpha = 0 decouples; two such kinds share it.
+            alphas += [alpha / (len(parts) - 1)] * (len(parts) - 1)
+        return data.augment(parts, alphas, batch_sizes[len(parts)], record.scale)
+
+    def train(state, parts, key):
+        return synthetic.train(
+            state,
+            parts,
+            key,
+            step=step,
+            tx=tx,
+            num_epochs=settings.num_epochs,
+            batch_sizes=batch_sizes[len(parts)],
+            updates_per_epoch=count_updates(record, settings),
+        )
+
+    return Player(generate, augment, train, make_score(record, step))
+
+
+def make_physical_player(
+    record: Record,
+    settings: PhysicalSettings,
+    *,
+    step: StepFn,
+    tx: optax.GradientTransformationExtraArgs,
+    sample_u0: SampleFn,
+    partner: SyntheticSettings,
+    penalty: Callable[[Params], Array] | None = None,
+) -> Player:
+    """Makes the physical player.
+
+    Args:
+        record: The real data's static facts.
+        settings: How it trains.
+        step: One step of the solver.
+        tx: Its optimiser.
+        sample_u0: `(key, num_samples)` -> initial states `(num_samples, *S, C)`.
+        partner: Says how much it generates for the synthetic player.
+        penalty: Maps the solver's parameters to a term of the loss.
+
+    Returns:
+        Its functions for the cycle.
+    """
+    horizon = settings.horizon if record.is_full else record.num_steps
+    index = record.index(horizon, settings.window_stride)
+    record.check_used([(*index, horizon)])
+
+    def generate(params, real, key):
+        u0 = sample_u0(key, partner.num_generated)
+        trajectories = rollout.rollouts(step, params, u0, partner.num_predict_steps)
+        if record.is_full:
+            return trajectories, None
+        initial = real.states[:, 0]
+        return trajectories, rollout.rollouts(step, params, initial, record.num_steps)
+
+    def augment(real, generated, alpha):
+        parts = [windows.real_windows(real, index, horizon)]
+        if generated is not None:
+            parts += _predicted_parts(generated, None, real, settings.horizon)
+        counts = [len(part.sim) for part in parts]
+        return data.augment(parts, [1.0, alpha][: len(parts)], counts, record.scale)
+
+    def train(state, parts, key):
+        return physical.train(
+            state,
+            parts,
+            step=step,
+            tx=tx,
+            method=settings.method,
+            num_iterations=settings.num_iterations,
+            abs_tol=settings.abs_tol,
+            window_chunk=settings.window_chunk or None,
+            penalty=penalty,
+        )
+
+    return Player(generate, augment, train, make_score(record, step))
+
+
+def make_score(record: Record, step: StepFn) -> Callable[[Params, Trajectories], Array]:
+    """Makes the loss of whole rollouts on the real data, in units of its variance."""
+    whole = (
+        np.arange(record.num_sims, dtype=np.int32),
+        np.zeros(record.num_sims, np.int32),
+    )
+
+    def score(params, real):
+        part = windows.real_windows(real, whole, record.num_steps)
+        parts = data.augment([part], [1.0], [record.num_sims], record.scale)
+        batch = windows.gather(parts[0], jnp.arange(record.num_sims))
+        return losses.window_losses(step, params, batch).mean()
+
+    return score
+
+
+def _predicted_parts(trajectories, along_real, real, horizon) -> list[Windows]:
+    ones = jnp.ones((1,) * trajectories.ndim, trajectories.dtype)
+    parts = [windows.predicted_windows(trajectories, trajectories, ones, horizon)]
+    if along_real is not None:
+        corrected = windows.predicted_windows(
+            along_real, real.states, real.weights, horizon
+        )
+        parts.insert(0, corrected)
+    return parts

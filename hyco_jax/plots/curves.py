@@ -1,0 +1,126 @@
+"""Curves over time and cycles: nRMSE of rollouts, losses, coefficient error."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hyco_jax.plots import style
+
+VALID_THRESHOLD = 0.2
+SPLITS = {"train": "training simulations", "val": "validation simulations"}
+
+# Stage of the history and model -> the method whose training it shows.
+CURVES = {
+    ("physical", "physical"): "physical_alone",
+    ("synthetic", "synthetic"): "synthetic_alone",
+    ("hybrid", "physical"): "hybrid_physical",
+    ("hybrid", "synthetic"): "hybrid_synthetic",
+}
+PANELS = {
+    "synthetic": ("synthetic model", "loss", ("loss_real", "loss_generated")),
+    "physical": ("physical model", "loss", ("loss_real", "loss_generated")),
+    "coefficient": ("coefficient", "relative error of ν", ("viscosity_error",)),
+}
+GENERATED = {"markerfacecolor": "white", "linewidth": 0.8, "markeredgewidth": 0.8}
+
+
+def nrmse(arrays) -> Figure | None:
+    """Draws nRMSE over time, on a logarithmic axis, with the valid time's threshold.
+
+    Args:
+        arrays: As in `plots`.
+
+    Returns:
+        One panel for each of training and validation; None without any curve.
+    """
+    splits = [s for s in SPLITS if style.methods(arrays, f"nrmse/{s}")]
+    if not splits:
+        return None
+    figure = Figure(figsize=(3.5 * len(splits), 3.2))
+    panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
+    handles, shown = {}, []
+    for ax, split in zip(panels, splits, strict=True):
+        for method in style.methods(arrays, f"nrmse/{split}"):
+            curve = arrays[f"nrmse/{split}/{method}"]
+            line = style.plot_line(ax, method, arrays["times"], curve)
+            handles[style.label(method, curve)] = line
+            shown.append(curve)
+        threshold = ax.axhline(VALID_THRESHOLD, color="black", linewidth=0.7)
+        ax.set(xlabel="time t", title=SPLITS[split])
+    handles[f"threshold {VALID_THRESHOLD} of the valid time"] = threshold
+    # An nRMSE of 1 is no better than a constant; beyond 10 it only hides the others.
+    for ax in panels:
+        _set_log(ax, [*shown, [VALID_THRESHOLD]], ceiling=10.0, decades=5)
+    panels[0].set_ylabel("nRMSE")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def history(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Draws the losses and the coefficient's error by cycle.
+
+    Args:
+        lines: Each with `stage` (physical, synthetic or hybrid), `cycle` and any of
+            `<model>/loss_real`, `<model>/loss_generated`, `physical/viscosity_error`.
+
+    Returns:
+        One panel per model and one for the coefficient; None without any value.
+    """
+    panels = {name: _panel_curves(lines, name) for name in PANELS}
+    panels = {name: curves for name, curves in panels.items() if curves}
+    if not panels:
+        return None
+    figure = Figure(figsize=(1.2 + 2.1 * len(panels), 3.1))
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    handles = {}
+    for ax, (name, curves) in zip(axes, panels.items(), strict=True):
+        for (method, entry), (cycles, values) in curves.items():
+            look = GENERATED if entry == "loss_generated" else {}
+            style.plot_line(ax, method, cycles, values, **look)
+            handles[style.LABELS[method]] = Line2D([], [], **style.LINES[method])
+        title, ylabel, _ = PANELS[name]
+        ax.set(xlabel="cycle", ylabel=ylabel, title=title)
+        values = [values for _, values in curves.values()]
+        _set_log(ax, values, ceiling=1e4 * _median(values), decades=8)
+    if any(entry == "loss_generated" for c in panels.values() for _, entry in c):
+        handles["open markers: on generated data"] = Line2D(
+            [], [], color="0.4", marker="o", **GENERATED
+        )
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panel_curves(lines, panel):
+    """Maps (method, entry) to cycles and values of one panel, where there are any."""
+    model = "physical" if panel == "coefficient" else panel
+    curves = {}
+    for (stage, stage_model), method in CURVES.items():
+        for entry in PANELS[panel][2] if stage_model == model else ():
+            key = f"{model}/{entry}"
+            points = [
+                (line["cycle"], line[key])
+                for line in lines
+                if line.get("stage") == stage and line.get(key) is not None
+            ]
+            if points:
+                curves[method, entry] = np.array(points, np.float64).T
+    return curves
+
+
+def _set_log(ax, curves, ceiling, decades):
+    limits = style.log_limits(curves, ceiling=ceiling, decades=decades)
+    for line in ax.lines:
+        # An exact 0, such as nRMSE at t = 0, would drop off the axis as a wall.
+        y = np.asarray(line.get_ydata(), np.float64)
+        line.set_ydata(np.where(y > 0, y, np.nan))
+    if limits is not None:
+        ax.set_yscale("log")
+        ax.set_ylim(limits)
+
+
+def _median(values):
+    values = style.finite(np.concatenate(values))
+    return np.inf if np.isnan(values).all() else np.nanmedian(values)

@@ -1,0 +1,96 @@
+"""The table of a run: what each method reached, for the terminal and for Markdown."""
+
+import math
+from collections.abc import Mapping
+
+ROWS = {
+    "initial_guess": "initial guess",
+    "physical_alone": "physical alone",
+    "synthetic_alone": "synthetic alone",
+    "hybrid_physical": "hybrid physical",
+    "hybrid_synthetic": "hybrid synthetic",
+}
+
+COLUMNS = {
+    "coefficient_error": "coef. error",
+    "train/nrmse": "train",
+    "train/nrmse_inside": "train in",
+    "train/nrmse_outside": "train out",
+    "val/nrmse": "val",
+    "val/nrmse_inside": "val in",
+    "val/nrmse_outside": "val out",
+    "val/valid_time": "valid time",
+    "seconds": "seconds",
+}
+
+CAPTION = (
+    "Relative error of the coefficient; nRMSE of rollouts on training (train) and\n"
+    "validation (val) simulations: whole grid, inside (in) and outside (out) of the\n"
+    "observed region; valid time on validation; seconds of training."
+)
+
+
+def format_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Formats the results of a run as an aligned Markdown table with a caption.
+
+    Args:
+        rows: Maps a key of `ROWS` to a mapping from keys of `COLUMNS` to numbers. Any
+            subset of either may be present; the order is that of `ROWS`.
+
+    Returns:
+        Lines of equal length, a blank line and the caption, no newline at the end.
+        None and absent entries read `-`, non-finite ones `diverged`.
+
+    Raises:
+        ValueError: If a row or a column is unknown.
+    """
+    _check_known("row", rows, ROWS)
+    for values in rows.values():
+        _check_known("column", values, COLUMNS)
+    body = [
+        [name, *(format_number(rows[row].get(column)) for column in COLUMNS)]
+        for row, name in ROWS.items()
+        if row in rows
+    ]
+    header = ["method", *COLUMNS.values()]
+    widths = [max(map(len, cells)) for cells in zip(header, *body, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [_line(cells, widths) for cells in (header, rule, *body)]
+    return "\n".join([*lines, "", CAPTION])
+
+
+def format_number(value: float | None) -> str:
+    """Formats a number with three significant digits.
+
+    Args:
+        value: Any float; None where there is nothing to report.
+
+    Returns:
+        `-` for None, `diverged` for a non-finite value, a plain decimal from 1e-4 to
+        1e6, else scientific notation.
+    """
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return "diverged"
+    if value == 0:
+        return "0"
+    # Rounded first, so that 9.999 counts as 10.0 and keeps three digits, not four.
+    rounded = float(f"{value:.2e}")
+    if not 1e-4 <= abs(rounded) < 1e6:
+        return f"{value:.2e}"
+    return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+
+
+def _line(cells, widths):
+    first = cells[0].ljust(widths[0])
+    others = (c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))
+    return "| " + " | ".join([first, *others]) + " |"
+
+
+def _check_known(kind, given, known):
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            f"unknown {kind} {unknown} in the table; use the names {list(known)}"
+        )

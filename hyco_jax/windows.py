@@ -1,0 +1,156 @@
+"""Windows of trajectories: which are valid, and how a batch of them is gathered.
+
+A window is addressed by (simulation, start). It is gathered on the device when it is
+needed, so that no state is ever stored twice.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax.types import Array, Batch, Trajectories, Windows
+
+
+def real_index(
+    weights, num_sims: int, num_steps: int, horizon: int, stride: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the windows of observed trajectories.
+
+    The state at t = 0 is known on the whole grid. With full observation every t starts
+    a window; with partial observation only t = 0 does, since no later state is known.
+    Runs on the host: validity follows from the observation mask alone.
+
+    Args:
+        weights: Weights of the observed trajectories, 0 = unobserved; axes of full
+            length or 1.
+        num_sims: Number N of trajectories.
+        num_steps: Number T of steps after t = 0.
+        horizon: Number K of predicted steps.
+        stride: Distance of two starts; the last possible start is always included.
+
+    Returns:
+        Simulation and start of each window, shape `(W,)`, int32; every window has at
+        least one observed target.
+
+    Raises:
+        ValueError: If the horizon doesn't fit the record, or nothing is observed.
+    """
+    check_horizon(horizon, num_steps)
+    observed = np.asarray(weights) > 0
+    last = num_steps - horizon
+    starts = sorted({*range(0, last + 1, stride), last}) if observed.all() else [0]
+    seen = np.broadcast_to(
+        observed.any(axis=tuple(range(2, observed.ndim))), (num_sims, num_steps + 1)
+    )
+    pairs = [
+        (sim, start)
+        for sim in range(num_sims)
+        for start in starts
+        if seen[sim, start + 1 : start + 1 + horizon].any()
+    ]
+    if not pairs:
+        raise ValueError(
+            f"no window of horizon={horizon} holds an observation after its start; "
+            "observe more of the record or lengthen the horizon"
+        )
+    sim, start = np.array(pairs, np.int32).T
+    return sim, start
+
+
+def real_windows(
+    real: Trajectories, index: tuple[np.ndarray, np.ndarray], horizon: int
+) -> Windows:
+    """Addresses the windows `index` (see `real_index`) of observed trajectories."""
+    sim, start = (jnp.asarray(i) for i in index)
+    return Windows(real.states, real.states, real.weights, sim, start, horizon)
+
+
+def predicted_windows(
+    inputs: Array, targets: Array, weights: Array, horizon: int
+) -> Windows:
+    """Addresses every window of predicted trajectories; traceable.
+
+    Args:
+        inputs: Predicted states, shape `(N, T + 1, *S, C)`.
+        targets: What follows them: the same predictions, or real observations.
+        weights: Weights of the targets; each axis of full length or 1.
+        horizon: Number K of predicted steps.
+
+    Returns:
+        `N * (T + 1 - K)` windows.
+    """
+    num_sims, num_steps = inputs.shape[0], inputs.shape[1] - 1
+    starts = jnp.arange(num_steps + 1 - horizon, dtype=jnp.int32)
+    sims = jnp.arange(num_sims, dtype=jnp.int32)
+    sim, start = jnp.meshgrid(sims, starts, indexing="ij")
+    return Windows(inputs, targets, weights, sim.ravel(), start.ravel(), horizon)
+
+
+def num_unused(
+    weights, shape: tuple[int, ...], used: list[tuple[np.ndarray, np.ndarray, int]]
+) -> int:
+    """Counts the observed entries after t = 0 that are no window's target.
+
+    Args:
+        weights: Weights of the observed trajectories, 0 = unobserved.
+        shape: `(N, T + 1, *S, C)`.
+        used: Simulations, starts and horizon of all sets that are trained on.
+
+    Returns:
+        Their number; 0 where every observation is used.
+    """
+    covered = np.zeros(shape[:2], bool)
+    covered[:, 0] = True
+    for sims, starts, horizon in used:
+        for sim, start in zip(sims, starts, strict=True):
+            covered[sim, start + 1 : start + 1 + horizon] = True
+    entries = np.broadcast_to(np.asarray(weights) > 0, shape).reshape(*shape[:2], -1)
+    return int(entries.sum(axis=-1)[~covered].sum())
+
+
+def gather(windows: Windows, index: Array) -> Batch:
+    """Gathers the windows `index (B,)` into a batch."""
+    sim, start = windows.sim[index], windows.start[index]
+    times = start[:, None] + 1 + jnp.arange(windows.horizon, dtype=start.dtype)
+    num_sims, num_times = windows.weights.shape[:2]
+    weights = windows.weights[
+        (sim if num_sims > 1 else jnp.zeros_like(sim))[:, None],
+        times if num_times > 1 else jnp.zeros_like(times),
+    ]
+    return Batch(
+        windows.inputs[sim, start],
+        windows.targets[sim[:, None], times],
+        weights,
+        sim,
+        start,
+    )
+
+
+def concatenate(batches: list[Batch]) -> Batch:
+    """Concatenates batches of equal horizon."""
+    if len(batches) == 1:
+        return batches[0]
+    full = [
+        batch.replace(weights=jnp.broadcast_to(batch.weights, batch.targets.shape))
+        for batch in batches
+    ]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *full)
+
+
+def mean_weight(windows: Windows) -> Array:
+    """Mean over the windows of the sum of a window's weights, ()."""
+    weights, shape = windows.weights, windows.targets.shape
+    copies = np.prod(shape[2:]) / np.prod(weights.shape[2:])
+    per_time = copies * weights.sum(axis=tuple(range(2, weights.ndim)))
+    per_time = jnp.broadcast_to(per_time, shape[:2])
+    times = windows.start[:, None] + 1 + jnp.arange(windows.horizon)
+    return per_time[windows.sim[:, None], times].sum(axis=1).mean()
+
+
+def check_horizon(horizon: int, num_steps: int):
+    """Raises a ValueError if a horizon doesn't fit a record of `num_steps` steps."""
+    if not 1 <= horizon <= num_steps:
+        raise ValueError(
+            f"horizon={horizon} does not fit a record of {num_steps} steps; "
+            f"use a horizon from 1 to {num_steps}"
+        )
