@@ -84,11 +84,13 @@ class Setup(NamedTuple):
         network: The synthetic model.
         stages: What is trained.
         init_state: Makes the state before the first cycle of a stage.
+        players: The two players of the last hybrid cycle, by model.
     """
 
     network: Model
     stages: tuple[Stage, ...]
     init_state: Callable[[], HybridState]
+    players: dict[str, hybrid.Player]
 
 
 def build(
@@ -213,7 +215,11 @@ def build(
         # Two leaves of one buffer can't be donated.
         return jax.tree.map(jnp.copy, state)
 
-    return Setup(network, stages, init_state)
+    last_players = {
+        "synthetic": synthetic_players[horizons[-1]],
+        "physical": physical_player,
+    }
+    return Setup(network, stages, init_state, last_players)
 
 
 def _stage_names(config) -> tuple[str, ...]:

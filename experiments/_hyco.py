@@ -87,19 +87,26 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         Terminated: If SIGTERM came.
     """
     problem = make_problem(config)
+    _check_path(config)
     plain = config.to_dict()
     folder = folder or default_workdir(plain)
     if config.tasks == ("evaluate",):
         _evaluate_only(config, problem, folder)
         return
     with workdirs.open_workdir(folder):
-        _check_before(config, problem, folder)
-        workdirs.check_config(folder, plain, FREE_KEYS)
+        if (folder / "config.json").exists():
+            workdirs.check_config(folder, plain, FREE_KEYS)
         truth, observed = _get_data(config, problem, folder)
+        context = make_context(config, problem, folder, truth, observed)
+        # Only now that all fits: a refused config must not bind the workdir.
+        workdirs.check_config(folder, plain, FREE_KEYS)
         workdirs.check_data(folder, data.checksum(truth, observed))
+        if not (config.data.path or (folder / "data.npz").exists()):
+            data.save(
+                folder / "data.npz", truth, observed, problem.domain, config.pde.dt
+            )
         if config.tasks == ("generate",):
             return
-        context = make_context(config, problem, folder, truth, observed)
         workdirs.write_run_info(folder)
         states = _train(context) if "train" in config.tasks else _restore(context)
         if "evaluate" in config.tasks:
@@ -166,8 +173,8 @@ def load(workdir: str | Path, make_problem: MakeProblem) -> Pair:
     )
 
 
-def _check_before(config, problem, folder):
-    """Finds errors that need the data's shape but no data, before anything is kept."""
+def _check_path(config):
+    """Finds a missing data file before anything is kept."""
     if config.data.path and not Path(config.data.path).is_file():
         raise ValueError(
             f"config.data.path={config.data.path!r} does not exist; set "
@@ -176,17 +183,16 @@ def _check_before(config, problem, folder):
 
 
 def _get_data(config, problem, folder):
-    """Loads the run's data, or simulates and keeps them."""
+    """Loads the run's data, or simulates them."""
     own = folder / "data.npz"
-    path = Path(config.data.path) if config.data.path else own
     if not config.data.path and not own.exists():
         if "generate" not in config.tasks:
             raise ValueError(
                 f"{own} does not exist; add 'generate' to --config.tasks, or set "
                 "--config.data.path"
             )
-        truth, observed = _build.generate_data(config, problem)
-        data.save(own, truth, observed, problem.domain, config.pde.dt)
+        return _build.generate_data(config, problem)
+    path = Path(config.data.path) if config.data.path else own
     truth, observed = data.load(path, problem.domain, config.pde.dt)
     expected = (config.data.num_sims, config.data.num_steps + 1)
     if truth.shape[:2] != expected:
@@ -283,7 +289,7 @@ def _write_results(context: Context, states: dict[str, HybridState]):
     cycles = {name: int(state.cycle) for name, state in states.items()}
     path = folder / "eval.json"
     if path.exists() and json.loads(path.read_text())["cycles"] == cycles:
-        print(table.format_table(json.loads(path.read_text())["rows"]))
+        _print(json.loads(path.read_text())["rows"])
         return
     splits = {"train": config.data.train_sim, "val": config.data.val_sim}
     rows, arrays = _score_rows(context, states, splits)
@@ -305,7 +311,15 @@ def _write_results(context: Context, states: dict[str, HybridState]):
     # Last, since it says that all the rest is there.
     text = json.dumps({"cycles": cycles, "rows": rows}, indent=2)
     workdirs.write_atomic(path, text)
-    print(table.format_table(rows))
+    _print(rows)
+
+
+def _print(rows: dict[str, dict[str, float]]):
+    shown = {
+        row: {name: values.get(name) for name in table.COLUMNS}
+        for row, values in rows.items()
+    }
+    print(table.format_table(shown))
 
 
 def _save_npz(path: Path, arrays: dict[str, np.ndarray]):
@@ -349,4 +363,4 @@ def _evaluate_only(config, problem: Problem, folder: Path):
     if path != trained_on:
         target = folder / f"eval-{path.stem}.json"
         workdirs.write_atomic(target, json.dumps({"rows": rows}, indent=2))
-    print(table.format_table(rows))
+    _print(rows)

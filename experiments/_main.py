@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 an error that a message explains, 2 unusable flags, 143 st
 by SIGTERM with everything saved.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +47,11 @@ def main(run: Callable):
     ) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    logging.use_absl_handler()
     if flags.FLAGS.verbosity < logging.INFO:
         logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().setFormatter(logging.PythonFormatter("%(message)s"))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         run(_CONFIG.value, Path(_WORKDIR.value) if _WORKDIR.value else None)
     except (ValueError, OSError) as error:
@@ -61,6 +64,10 @@ def main(run: Callable):
     except KeyboardInterrupt:
         print("interrupted; run the same command to go on", file=sys.stderr)
         sys.exit(130)
+
+
+def _terminate(*_):
+    raise Terminated("stopped by SIGTERM; run the same command to go on")
 
 
 def _one_line(error: BaseException) -> str:

@@ -134,3 +134,29 @@ class Conv(nn.Module):
         if self.use_bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.features,))
         return y
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def spread(x, axis, k, padding):
+    return jnp.concatenate(shifts(x, axis, k, padding), -1)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def collect(y, axis, k, padding):
+    n = y.shape[-1] // k
+    return sum(shifts(y[..., o * n:(o + 1) * n], axis, k, padding)[k - 1 - o] for o in range(k))
+spread.defvjp(lambda x, *a: (spread(x, *a), None), lambda a, k, p, _, g: (collect(g, a, k, p),))
+collect.defvjp(lambda x, *a: (collect(x, *a), None), lambda a, k, p, _, g: (spread(g, a, k, p),))
+
+def convE(x, kernel, padding):
+    nd = kernel.ndim - 2
+    *ks, ci, co = kernel.shape
+    if math.prod(ks) == 1:
+        return x @ kernel.reshape(ci, co)
+    ax = [a - 1 - nd for a in range(nd)]
+    if nd == 1:
+        return spread(x, ax[0], ks[0], padding) @ kernel.reshape(-1, co)
+    for a in range(nd - 2, -1, -1):
+        x = spread(x, ax[a], ks[a], padding)
+    k = ks[-1]
+    w = jnp.moveaxis(kernel, nd - 1, -2)[..., ::-1, :].reshape(-1, k * co)
+    return collect(x @ w, -2, k, padding)
+IMPL["E"] = convE
+

@@ -50,4 +50,7 @@ def to_field(u: Array, domain: Domain) -> flow.Field:
 
 def to_array(field: flow.Field) -> Array:
     """Returns the values of a centred grid as an array, shape `(*S, C)`."""
-    return field.values.native([*field.values.shape.spatial.names, "vector"])
+    values = field.values
+    # `native` casts to PhiML's current precision, 32 bit unless told otherwise.
+    with flow.math.precision(values.dtype.precision):
+        return values.native([*values.shape.spatial.names, "vector"])

@@ -107,19 +107,21 @@ def minimize(
         start = _refresh(opt_state, fresh, params, grad, value_and_grad)
     else:
         start = fresh
+    norm = optax.tree.norm(grad)
     size = num_iterations + 1
     carry = _Carry(
         params,
         start,
         value,
         grad,
-        jnp.where(jnp.isfinite(value) & _finite(grad), ITERATION_LIMIT, NON_FINITE),
+        _status(
+            (~jnp.isfinite(value) | ~_finite(grad), NON_FINITE), (norm == 0, CONVERGED)
+        ),
         jnp.zeros((), jnp.int32),
         jnp.asarray(2 if carry_memory else 1, jnp.int32),
         jnp.full((size,), value),
-        jnp.full((size,), optax.tree.norm(grad)),
+        jnp.full((size,), norm),
     )
-    carry = carry._replace(status=carry.status.astype(jnp.int32))
 
     def proceed(carry):
         return (carry.status == ITERATION_LIMIT) & (
@@ -156,11 +158,14 @@ def _iterate(carry: _Carry, tx, objective, fresh, abs_tol) -> _Carry:
     decrease = carry.value - search.value
     accepted = finite & (decrease > 0)
     exhausted = search.info.num_linesearch_steps >= _MAX_LINESEARCH_STEPS
-    status = jnp.select(
-        [~finite, ~accepted, decrease < abs_tol, exhausted],
-        [NON_FINITE, LINE_SEARCH_FAILED, CONVERGED, LINE_SEARCH_FAILED],
-        ITERATION_LIMIT,
-    ).astype(jnp.int32)
+    # After trials of nan or inf alone, the search returns its start.
+    blocked = ~accepted & ~jnp.isfinite(search.info.decrease_error)
+    status = _status(
+        (~finite | blocked, NON_FINITE),
+        (~accepted, LINE_SEARCH_FAILED),
+        (decrease < abs_tol, CONVERGED),
+        (exhausted, LINE_SEARCH_FAILED),
+    )
     # A failed search leaves a pair that may violate s·y > 0: never keep it.
     keep_memory = (status == ITERATION_LIMIT) | (status == CONVERGED)
 
@@ -195,6 +200,12 @@ def _refresh(opt_state, fresh, params, grad, value_and_grad):
     usable = (memory.count > 0) & (curvature > floor) & _finite(previous_grad)
     carried = (memory._replace(updates=previous_grad), *rest)
     return optax.tree.where(usable, carried, fresh)
+
+
+def _status(*cases: tuple[Array, int]) -> Array:
+    """The first status whose condition holds; else the search goes on."""
+    conditions, statuses = zip(*cases, strict=True)
+    return jnp.select(conditions, statuses, ITERATION_LIMIT).astype(jnp.int32)
 
 
 def _finite(tree) -> Array:

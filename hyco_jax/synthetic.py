@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from hyco_jax import losses, windows
@@ -12,6 +13,8 @@ from hyco_jax.types import Array, Metrics, Params, StepFn, TrainState, Windows
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULERS = ("constant", "cosine")
+
+_NEVER_GIVE_UP = np.iinfo(np.int32).max
 
 
 def make_optimizer(
@@ -31,6 +34,10 @@ def make_optimizer(
         num_updates: Updates of the whole run.
         weight_decay: Decoupled for adamw, added to the gradient for the others.
         clip_norm: Largest global norm of a gradient; 0 for no limit.
+
+    Returns:
+        The optimiser. A gradient that is not finite changes neither the parameters nor
+        the optimiser's moments and schedule.
     """
     rate = {
         "constant": lambda: optax.constant_schedule(learning_rate),
@@ -44,7 +51,7 @@ def make_optimizer(
     chain = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
     if weight_decay and optimizer != "adamw":
         chain.append(optax.add_decayed_weights(weight_decay))
-    return optax.chain(*chain, descent)
+    return optax.apply_if_finite(optax.chain(*chain, descent), _NEVER_GIVE_UP)
 
 
 def init(
@@ -110,11 +117,14 @@ def train(
         updates_per_epoch = num_updates(
             sum(len(part.sim) for part in data), sum(batch_sizes)
         )
-    keys = jax.random.split(key, len(data))
     count = num_epochs * updates_per_epoch
+    # A key of its own for each part: real windows come in the same order whatever is
+    # generated beside them.
     order = tuple(
-        _shuffled(key, len(part.sim), count * size).reshape(count, size)
-        for key, part, size in zip(keys, data, batch_sizes, strict=True)
+        _shuffled(
+            jax.random.fold_in(key, i), len(part.sim), count * size
+        ).reshape(count, size)
+        for i, (part, size) in enumerate(zip(data, batch_sizes, strict=True))
     )
 
     def loss_fn(params, batches):
@@ -130,7 +140,7 @@ def train(
         )
         updates, opt_state = tx.update(grads, opt_state, params)
         params = optax.apply_updates(params, updates)
-        return (params, opt_state), (loss, terms, optax.global_norm(grads))
+        return (params, opt_state), (loss, terms, optax.tree.norm(grads))
 
     (params, opt_state), (loss, terms, norms) = jax.lax.scan(
         update, (state.params, state.opt_state), order
@@ -140,7 +150,7 @@ def train(
         "losses": per_epoch,
         "grad_norms": norms.reshape(num_epochs, -1).mean(axis=1),
         "final_loss": per_epoch[-1],
-        "best_loss": per_epoch.min(),
+        "best_loss": jnp.nanmin(per_epoch),
         "part_losses": terms.reshape(num_epochs, updates_per_epoch, -1)[-1].mean(axis=0),
         "count": jnp.asarray(count, jnp.int32),
     }

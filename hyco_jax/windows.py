@@ -78,8 +78,12 @@ def predicted_windows(
 
     Returns:
         `N * (T + 1 - K)` windows.
+
+    Raises:
+        ValueError: If the horizon doesn't fit the predictions.
     """
     num_sims, num_steps = inputs.shape[0], inputs.shape[1] - 1
+    check_horizon(horizon, num_steps)
     starts = jnp.arange(num_steps + 1 - horizon, dtype=jnp.int32)
     sims = jnp.arange(num_sims, dtype=jnp.int32)
     sim, start = jnp.meshgrid(sims, starts, indexing="ij")
@@ -111,7 +115,7 @@ def num_unused(
 def gather(windows: Windows, index: Array) -> Batch:
     """Gathers the windows `index (B,)` into a batch."""
     sim, start = windows.sim[index], windows.start[index]
-    times = start[:, None] + 1 + jnp.arange(windows.horizon, dtype=start.dtype)
+    times = _target_times(start, windows.horizon)
     num_sims, num_times = windows.weights.shape[:2]
     weights = windows.weights[
         (sim if num_sims > 1 else jnp.zeros_like(sim))[:, None],
@@ -143,7 +147,7 @@ def mean_weight(windows: Windows) -> Array:
     copies = np.prod(shape[2:]) / np.prod(weights.shape[2:])
     per_time = copies * weights.sum(axis=tuple(range(2, weights.ndim)))
     per_time = jnp.broadcast_to(per_time, shape[:2])
-    times = windows.start[:, None] + 1 + jnp.arange(windows.horizon)
+    times = _target_times(windows.start, windows.horizon)
     return per_time[windows.sim[:, None], times].sum(axis=1).mean()
 
 
@@ -154,3 +158,8 @@ def check_horizon(horizon: int, num_steps: int):
             f"horizon={horizon} does not fit a record of {num_steps} steps; "
             f"use a horizon from 1 to {num_steps}"
         )
+
+
+def _target_times(start: Array, horizon: int) -> Array:
+    """Times of the targets of windows that start at `start (B,)`, shape `(B, K)`."""
+    return start[:, None] + 1 + jnp.arange(horizon, dtype=start.dtype)[None]

@@ -67,7 +67,7 @@ def draw_all(
 
 
 def _check(arrays):
-    missing = {"coordinates", "extent", "observed", "times"} - set(arrays)
+    missing = {"coordinates", "extent", "dt", "observed", "times"} - set(arrays)
     if missing:
         raise ValueError(
             f"the arrays to plot lack {sorted(missing)}, got {sorted(arrays)}; save "

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -59,9 +60,7 @@ def frame_indices(num_times: int) -> list[int]:
 def _palette(ndim):
     """The colours of all frames, greys included. One for all, so that none flickers."""
     if ndim == 1:
-        lines = matplotlib.colors.to_rgba_array(
-            [options["color"] for options in style.LINES.values()]
-        )
+        lines = to_rgba_array([options["color"] for options in style.LINES.values()])
         # Shades towards white, for the antialiased edges.
         fade = np.linspace(0, 0.9, NUM_SHADES)[:, None, None]
         colors = (fade + (1 - fade) * lines[:, :3]).reshape(-1, 3)
@@ -107,7 +106,7 @@ def _planes(arrays):
     """A figure of 2-D states, what moves in it, and a function that shows time i."""
     fields = {m: rollouts.magnitude(u) for m, u in rollouts.states(arrays).items()}
     frame, scale = images.plane(arrays), images.field_scale(fields)
-    figure = Figure(figsize=(1.8 * len(fields) + 1.0, 1.8 * frame.height + 1.0))
+    figure = Figure(figsize=(1.8 * len(fields) + 1.0, 1.8 * frame.height + 1.2))
     axes = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
     shown, moving = {}, []
     for ax, (method, u) in zip(axes, fields.items(), strict=True):
@@ -117,6 +116,8 @@ def _planes(arrays):
     axes[0].set_ylabel(frame.ylabel)
     name = "velocity |u|" if arrays["rollout/truth"].shape[-1] > 1 else "velocity u"
     images.add_bar(axes, shown["truth"], scale, frame, name)
+    if 0 < arrays["observed"].mean() < 1:
+        figure.supxlabel("dashed: boundary of the observed region", fontsize=7.5)
     clock = figure.suptitle("t = 0")
 
     def update(i):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from hyco_jax.plots import style
 
@@ -41,21 +42,24 @@ def nrmse(arrays) -> Figure | None:
         return None
     figure = Figure(figsize=(3.5 * len(splits), 3.2))
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
-    handles, shown = {}, []
+    handles, shown = {}, {}
     for ax, split in zip(panels, splits, strict=True):
         for method in style.methods(arrays, f"nrmse/{split}"):
             curve = arrays[f"nrmse/{split}/{method}"]
             line = style.plot_line(ax, method, arrays["times"], curve)
-            handles[style.label(method, curve)] = line
-            shown.append(curve)
+            handles[method] = line
+            shown.setdefault(method, []).append(curve)
         threshold = ax.axhline(VALID_THRESHOLD, color="black", linewidth=0.7)
         ax.set(xlabel="time t", title=SPLITS[split])
-    handles[f"threshold {VALID_THRESHOLD} of the valid time"] = threshold
+    names = [style.label(method, np.concatenate(shown[method])) for method in handles]
+    names.append(f"threshold {VALID_THRESHOLD} of the valid time")
     # An nRMSE of 1 is no better than a constant; beyond 10 it only hides the others.
+    curves = [[VALID_THRESHOLD], *(c for group in shown.values() for c in group)]
     for ax in panels:
-        _set_log(ax, [*shown, [VALID_THRESHOLD]], ceiling=10.0, decades=5)
+        _set_log(ax, curves, ceiling=10.0, decades=5)
     panels[0].set_ylabel("nRMSE")
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
+    lines = [*handles.values(), threshold]
+    figure.legend(lines, names, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -83,6 +87,9 @@ def history(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
             handles[style.LABELS[method]] = Line2D([], [], **style.LINES[method])
         title, ylabel, _ = PANELS[name]
         ax.set(xlabel="cycle", ylabel=ylabel, title=title)
+        ax.xaxis.set_major_locator(
+            MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10])
+        )
         values = [values for _, values in curves.values()]
         _set_log(ax, values, ceiling=1e4 * _median(values), decades=8)
     if any(entry == "loss_generated" for c in panels.values() for _, entry in c):

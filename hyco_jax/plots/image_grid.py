@@ -37,7 +37,7 @@ def draw(
         The figure, of 2 R rows.
     """
     num_rows, num_columns = len(rows), len(fields)
-    width = COLUMN_WIDTH * num_columns + 1.1
+    width = COLUMN_WIDTH * num_columns + 1.5
     height = 2 * num_rows * (COLUMN_WIDTH * frame.height + 0.12) + 1.4
     figure = Figure(figsize=(width, height))
     grid = figure.subplots(2 * num_rows, num_columns, squeeze=False)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import Colormap
 
 from hyco_jax.plots import style
 
@@ -36,7 +37,7 @@ class Frame(NamedTuple):
 class Scale(NamedTuple):
     """A colour scale: the map, its limits, and the ends that values go beyond."""
 
-    cmap: matplotlib.colors.Colormap
+    cmap: Colormap
     low: float
     high: float
     extend: str
@@ -52,8 +53,7 @@ def plane(arrays) -> Frame:
 
 def space_time(arrays) -> Frame:
     """The frame of images over position and time."""
-    times = style.finite(arrays["times"])
-    half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
+    times, half = arrays["times"], float(arrays["dt"]) / 2
     box = (0, float(arrays["extent"][0]), times[0] - half, times[-1] + half)
     return Frame(box, "position x", "time t", 1.3, False)
 
@@ -83,6 +83,7 @@ def add_bar(axes: np.ndarray, shown, scale: Scale, frame: Frame, label: str):
         label=label,
         fraction=0.05,
         pad=0.02,
+        shrink=0.92,
         aspect=14 * len(axes) * frame.height,
     )
 

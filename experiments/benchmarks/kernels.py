@@ -1,0 +1,136 @@
+"""The solver alone: rollout and gradient at 128², and the memory of a large loss."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import burgers as configs
+from experiments import burgers
+from experiments.benchmarks import measure, opponents
+from experiments.benchmarks.measure import Call, Row, Sample
+from hyco_jax import physical, rollout, windows
+from hyco_jax.types import Trajectories, Windows
+
+_NUM_SIMS, _NUM_STEPS, _CHUNK = 5, 100, 16
+
+
+def rollout_2d(repeats: int) -> list[Row]:
+    """Times 100 steps from one state at 128²."""
+    problem, steps, u0 = _set_up()
+    params = problem.model.init(jax.random.key(0))
+    functions = {
+        name: jax.jit(lambda u, step=step: rollout.predict(step, params, u, 100)[-1])
+        for name, step in steps.items()
+    }
+    row = _compare("rollout_2d", functions, u0, repeats, 0.1)
+    return [row._replace(notes=row.notes | {"original_seconds": 0.226})]
+
+
+def gradient_2d(repeats: int) -> list[Row]:
+    """Times value and gradient of a 10-step loss with respect to the field, 128²."""
+    problem, steps, u0 = _set_up()
+    truth = {"viscosity": jnp.full(problem.domain.resolution, -1.0)}
+    states = rollout.rollouts(steps["ours"], truth, u0[None], 10)
+    parts = [_real_windows(states, 10)]
+    functions = {
+        name: jax.jit(_value_and_grad(physical.make_loss(parts, step=step)))
+        for name, step in steps.items()
+    }
+    params = problem.model.init(jax.random.key(0))
+    row = _compare("gradient_2d", functions, params, repeats, 0.05)
+    return [row._replace(notes=row.notes | {"original_seconds": 0.051})]
+
+
+def memory(repeats: int) -> list[Row]:
+    """Measures the peak of a 10-step loss over 455 windows at 128², and its seconds."""
+    printed, _, peak = measure.measure_process(("-m", __name__, str(repeats)))
+    found = json.loads(printed.splitlines()[-1])
+    sample = Sample(tuple(found["seconds"]), found["first"])
+    notes = {
+        "windows": found["windows"],
+        "window_chunk": _CHUNK,
+        "buffers_mebibytes": found["chunked"],
+        "buffers_mebibytes_all_at_once": found["at_once"],
+    }
+    return [
+        Row("memory", Sample((peak,)), "MiB", {}, 2048.0, notes),
+        Row("memory, seconds", sample),
+    ]
+
+
+def measure_large_loss(repeats: int):
+    """Evaluates the loss of `memory` in this process and prints what it found."""
+    problem, steps, _ = _set_up()
+    u0 = problem.sample_u0(jax.random.key(0), _NUM_SIMS)
+    truth = {"viscosity": jnp.full(problem.domain.resolution, -1.0)}
+    states = jax.jit(lambda u0: rollout.rollouts(steps["ours"], truth, u0, _NUM_STEPS))(
+        u0
+    )
+    params = problem.model.init(jax.random.key(0))
+
+    def value_and_grad(chunk):
+        def evaluate(params, states):
+            loss = physical.make_loss(
+                [_real_windows(states, 10)], step=steps["ours"], window_chunk=chunk
+            )
+            return _value_and_grad(loss)(params)
+
+        return jax.jit(evaluate)
+
+    chunked = value_and_grad(_CHUNK)
+    call = Call(lambda: chunked(params, states))
+    sample = measure.alternate({"ours": call}, repeats)["ours"]
+    found = {
+        "windows": len(_real_windows(states, 10).sim),
+        "seconds": sample.values,
+        "first": sample.first,
+    }
+    # Compiling allocates no buffers: the second is what would be needed.
+    for name, fn in (("chunked", chunked), ("at_once", value_and_grad(None))):
+        analysis = fn.lower(params, states).compile().memory_analysis()
+        found[name] = analysis.temp_size_in_bytes / 2**20
+    print(json.dumps(found))
+
+
+def _set_up():
+    """Problem, steps by name, and a state of the variant `128`."""
+    config = configs.get_config("128")
+    problem = burgers.make_problem(config)
+    arguments = problem.domain, config.pde.dt, config.physical.bounds
+    steps = {
+        "ours": problem.model.step,
+        "plain arrays": opponents.make_plain_step(*arguments),
+        "phiflow advection": opponents.make_phiflow_step(*arguments),
+    }
+    return problem, steps, problem.sample_u0(jax.random.key(1), 1)[0]
+
+
+def _real_windows(states, horizon) -> Windows:
+    ones = np.ones((1,) * states.ndim, np.float32)
+    index = windows.real_index(ones, len(states), states.shape[1] - 1, horizon)
+    return windows.real_windows(Trajectories(states, jnp.asarray(ones)), index, horizon)
+
+
+def _value_and_grad(loss_parts):
+    return jax.value_and_grad(lambda params: loss_parts(params).sum())
+
+
+def _compare(case, functions, argument, repeats, aim) -> Row:
+    calls = {name: Call(lambda f=f: f(argument)) for name, f in functions.items()}
+    samples = measure.alternate(calls, repeats)
+    ours, *others = (jax.tree.leaves(f(argument)) for f in functions.values())
+    difference = max(
+        float(jnp.abs(a - b).max() / jnp.abs(a).max())
+        for other in others
+        for a, b in zip(ours, other, strict=True)
+    )
+    notes = {"largest_relative_difference": difference}
+    return Row(case, samples.pop("ours"), "s", samples, aim, notes)
+
+
+if __name__ == "__main__":
+    import sys
+
+    measure_large_loss(int(sys.argv[1]))

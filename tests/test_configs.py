@@ -1,0 +1,93 @@
+"""Every config is valid, and every bad value ends in an error that says what to do."""
+
+import json
+
+import pytest
+
+from configs import burgers as config_file
+from experiments import _check, burgers
+
+
+@pytest.mark.parametrize("variant", config_file.VARIANTS)
+def test_every_variant_passes_its_check_and_is_json(variant):
+    config = config_file.get_config(variant)
+    burgers.make_problem(config)
+    assert json.loads(json.dumps(config.to_dict()))["variant"] == variant
+
+
+@pytest.mark.parametrize("variant", config_file.VARIANTS)
+def test_every_rule_has_a_key_and_every_key_a_rule(variant):
+    keys = _check.flatten(config_file.get_config(variant).to_dict())
+    assert keys.keys() == (_check.RULES | burgers.RULES).keys()
+
+
+def test_unknown_variant_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"'3d' is not one of .*'2d'.*'smoke'"):
+        config_file.get_config("3d")
+
+
+def test_the_full_size_variant_is_the_design():
+    config = config_file.get_config("128")
+    assert config.pde.resolution == (128, 128)
+    assert config.pde.extent == (100.0, 100.0)
+    assert (config.pde.dt, config.data.num_steps) == (0.1, 99)
+    assert (config.hybrid.alpha_synthetic, config.hybrid.alpha_physical) == (0.5, 0.5)
+    assert config.hybrid.cycles == 20
+    assert config.hybrid.synthetic_epochs_per_cycle == 5
+    assert config.hybrid.physical_epochs_per_cycle == 3
+    assert config.data.train_sim == (0, 1, 2, 3, 4)
+    assert config.data.val_sim == (5,)
+    assert config.physical.abs_tol == 1e-6
+
+
+BAD_VALUES = {
+    "nan": ("pde.dt", float("nan"), "a finite number > 0"),
+    "infinite": ("synthetic.learning_rate", float("inf"), "a finite number > 0"),
+    "negative": ("data.noise_std", -0.1, "a finite number >= 0"),
+    "text for a tuple": ("data.train_sim", "(0", "a tuple of"),
+    "float in a tuple": ("data.train_sim", (0, 1.5), "integers"),
+    "empty": ("data.train_sim", (), "a tuple of one or more"),
+    "repeated": ("data.train_sim", (0, 0), "different simulations"),
+    "out of range": ("data.val_sim", (9,), "below data.num_sims"),
+    "overlap": ("data.val_sim", (0,), "none of data.train_sim"),
+    "unknown network": ("synthetic.name", "unett", "'unet'"),
+    "unknown mode": ("mode", "both", "'hybrid', 'synthetic', 'physical'"),
+    "unknown task": ("tasks", ("train", "plot"), "'evaluate'"),
+    "horizon": ("synthetic.horizons", (3, 70), "up to data.num_steps"),
+    "axes": ("pde.extent", (1.0, 1.0), "1 entries"),
+    "region": ("data.region", ((0.75, 0.25),), "lower < upper"),
+    "bounds": ("physical.bounds", (2.0, 1.0), "lower < upper"),
+    "boolean": ("hybrid.cycles", True, "an integer >= 1"),
+    "predict steps": ("hybrid.num_predict_steps_physical", 1, "at most"),
+    "no room": ("synthetic.num_real", 6, "leave room"),
+}
+
+
+@pytest.mark.parametrize("key, value, allowed", BAD_VALUES.values(), ids=BAD_VALUES)
+def test_a_bad_value_is_named_with_what_is_allowed_and_the_flag(key, value, allowed):
+    config = config_file.get_config("smoke")
+    with config.ignore_type(), config.unlocked():
+        section, _, name = key.rpartition(".")
+        (config[section] if section else config)[name] = value
+    with pytest.raises(ValueError) as error:
+        burgers.make_problem(config)
+    message = str(error.value)
+    assert "--config." in message
+    assert allowed in message
+    assert key in message or key == "hybrid.num_predict_steps_physical"
+    assert "\n" not in message
+
+
+def test_a_guess_outside_the_bounds_is_refused():
+    config = config_file.get_config("smoke")
+    config.physical.guess = 100.0
+    with pytest.raises(ValueError, match=r"100\.0"):
+        burgers.make_problem(config)
+
+
+def test_too_few_substeps_are_refused_with_the_number_needed():
+    config = config_file.get_config("128")
+    config.pde.substeps = 1
+    config.pde.dt = 1.0
+    with pytest.raises(ValueError, match=r"substeps=1 .* substeps >= \d+"):
+        burgers.make_problem(config)

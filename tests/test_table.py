@@ -1,0 +1,63 @@
+import math
+
+import pytest
+
+from hyco_jax import table
+
+
+def test_the_table_of_a_small_example_is_exact_and_in_the_order_of_rows():
+    rows = {
+        "hybrid_physical": {"coefficient_error": math.nan, "val/valid_time": 10.0},
+        "initial_guess": {"coefficient_error": 1.23456, "val/nrmse": None},
+    }
+    lines = table.format_table(rows).split("\n")
+    assert lines[:5] == [
+        "| method          | coef. error | train | train in | train out | val | val in "
+        "| val out | valid time | seconds |",
+        "| --------------- | ----------: | ----: | -------: | --------: | --: | -----: "
+        "| ------: | ---------: | ------: |",
+        "| initial guess   |        1.23 |     - |        - |         - |   - |      - "
+        "|       - |          - |       - |",
+        "| hybrid physical |    diverged |     - |        - |         - |   - |      - "
+        "|       - |       10.0 |       - |",
+        "",
+    ]
+    assert "\n".join(lines[5:]) == table.CAPTION
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (None, "-"),
+        (0.0, "0"),
+        (0.019482, "0.0195"),
+        (0.2, "0.200"),
+        (9.999, "10.0"),
+        (-1.5, "-1.50"),
+        (123.456, "123"),
+        (1234.5, "1230"),
+        (0.00012345, "0.000123"),
+        (0.0000999951, "0.000100"),
+        (1.2345e-5, "1.23e-05"),
+        (1.2345e7, "1.23e+07"),
+        (math.nan, "diverged"),
+        (-math.inf, "diverged"),
+    ],
+)
+def test_a_number_has_three_significant_digits(value, text):
+    assert table.format_number(value) == text
+
+
+def test_every_column_shows_its_own_value():
+    values = {column: i + 1.0 for i, column in enumerate(table.COLUMNS)}
+    line = table.format_table({"physical_alone": values}).split("\n")[2]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == ["physical alone", *(f"{i + 1}.00" for i in range(len(values)))]
+
+
+@pytest.mark.parametrize(
+    "rows", [{"hybrid": {}}, {"physical_alone": {"nrmse": 1.0}}], ids=["row", "column"]
+)
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(rows):
+    with pytest.raises(ValueError, match=r"unknown .*(hybrid|nrmse).*; use the names"):
+        table.format_table(rows)

@@ -1,0 +1,48 @@
+"""Small linear models and data whose exact values the tests know."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax import rollout
+from hyco_jax.types import Trajectories
+
+RATE = 0.2
+
+
+def diffuse(params, u):
+    """One explicit step of diffusion on a ring; stable for a rate up to 1/2."""
+    neighbours = jnp.roll(u, 1, axis=0) + jnp.roll(u, -1, axis=0)
+    return u + params["rate"] * (neighbours - 2 * u)
+
+
+def convolve(params, u):
+    """A circular convolution with a kernel of three values; `diffuse` is a case."""
+    kernel = params["kernel"]
+    return sum(kernel[i] * jnp.roll(u, i - 1, axis=0) for i in range(3))
+
+
+def matrix(rate, size):
+    """The matrix of `diffuse`, float64."""
+    one = np.eye(size)
+    return one + rate * (np.roll(one, 1, 0) + np.roll(one, -1, 0) - 2 * one)
+
+
+def sample_u0(key, num_samples, size=8, channels=1):
+    """White noise, shape `(num_samples, size, channels)`."""
+    return jax.random.normal(key, (num_samples, size, channels))
+
+
+def trajectories(key, num_sims=2, num_steps=6, size=8, channels=1):
+    """Exact trajectories of `diffuse`, shape `(N, T + 1, size, channels)`."""
+    u0 = sample_u0(key, num_sims, size, channels)
+    return rollout.rollouts(diffuse, {"rate": jnp.array(RATE)}, u0, num_steps)
+
+
+def observed(states, mask=None):
+    """All of the states, or those of a mask; NaN elsewhere, except at t = 0."""
+    if mask is None:
+        return Trajectories(states, jnp.ones((1,) * states.ndim))
+    mask = np.array(np.broadcast_to(mask, (1, *states.shape[1:-1], 1)))
+    mask[:, 0] = True
+    return Trajectories(jnp.where(mask, states, jnp.nan), jnp.asarray(mask, jnp.float32))
