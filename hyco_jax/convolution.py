@@ -1,162 +1,196 @@
-"""draft"""
-import os
-from collections.abc import Callable, Sequence
+"""Convolutions that stay fast inside loops on CPU.
+
+XLA's CPU backend runs `lax.conv` and its gradients through a naive path inside a
+`scan` or `while` body, 25 times slower than outside
+(https://github.com/jax-ml/jax/issues/12868). On CPU a convolution is therefore one
+matrix product: the neighbours along all but the last spatial axis are concatenated on
+the channel axis, the product holds one block of columns per offset along the last
+axis, and the blocks are shifted and added. GPU and TPU keep XLA's convolution; the
+choice is made when the program is lowered.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
 from jax import lax
-import math, functools
 
-V = os.environ.get("V", "A")
+from hyco_jax.types import Array
 
-def shifts(x, axis, k, padding):
-    n = x.shape[axis]
-    p = (k - 1) // 2
-    if os.environ.get("ROLL") and padding == "CIRCULAR":
-        return [jnp.roll(x, p - o, axis) if o != p else x for o in range(k)]
-    w = [(0, 0)] * x.ndim
-    w[axis] = (p, p)
-    xp = jnp.pad(x, w, mode="wrap" if padding == "CIRCULAR" else "constant")
-    return [lax.slice_in_dim(xp, o, o + n, axis=axis) for o in range(k)]
+PADDINGS = ("CIRCULAR", "SAME")
 
-def im2col(x, kernel, padding):
-    nd = kernel.ndim - 2
-    cols = [x]
-    for a in range(nd):
-        cols = [s for c in cols for s in shifts(c, x.ndim - 1 - nd + a, kernel.shape[a], padding)]
-    return jnp.concatenate(cols, -1) @ kernel.reshape(-1, kernel.shape[-1])
-
-def convA(x, kernel, padding):
-    nd = kernel.ndim - 2
-    if math.prod(kernel.shape[:-2]) == 1:
-        return x @ kernel.reshape(kernel.shape[-2:])
-    if nd == 1:
-        return im2col(x, kernel, padding)
-    # rows cat, one matmul per column offset, shifted and added
-    cat = jnp.concatenate(shifts(x, x.ndim - 1 - nd, kernel.shape[0], padding), -1)
-    y = 0
-    k = kernel.shape[1]
-    p = k // 2
-    outs = [cat @ kernel[:, j].reshape(-1, kernel.shape[-1]) for j in range(k)]
-    return sum(shifts(o, x.ndim - 2, k, padding)[j] for j, o in enumerate(outs))
-
-def convB(x, kernel, padding):
-    """one matmul 3C -> 3C', then shift and add."""
-    nd = kernel.ndim - 2
-    if math.prod(kernel.shape[:-2]) == 1:
-        return x @ kernel.reshape(kernel.shape[-2:])
-    if nd == 1:
-        return im2col(x, kernel, padding)
-    cat = jnp.concatenate(shifts(x, x.ndim - 1 - nd, kernel.shape[0], padding), -1)
-    k, n = kernel.shape[1], kernel.shape[-1]
-    w = jnp.swapaxes(kernel, 1, 2).reshape(-1, k * n)
-    out = cat @ w
-    return sum(shifts(out[..., j * n:(j + 1) * n], x.ndim - 2, k, padding)[j] for j in range(k))
-
-def convL(x, kernel, padding):
-    nd = kernel.ndim - 2
-    p = [(k // 2, k // 2) for k in kernel.shape[:nd]]
-    lead = x.ndim - nd - 1
-    if padding == "CIRCULAR":
-        x = jnp.pad(x, [(0, 0)] * lead + p + [(0, 0)], mode="wrap")
-        p = "VALID"
-    sp = "XYZ"[:nd]
-    xx = x if lead else x[None]
-    y = lax.conv_general_dilated(xx, kernel, (1,) * nd, p, dimension_numbers=("N"+sp+"C", sp+"IO", "N"+sp+"C"))
-    return y if lead else y[0]
-
-def im2colg(x, kernel, padding): 
-    if math.prod(kernel.shape[:-2]) == 1:
-        return x @ kernel.reshape(kernel.shape[-2:])
-    return im2col(x, kernel, padding)
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convC(x, kernel, padding):
-    return convB(x, kernel, padding)
-def c_fwd(x, kernel, padding):
-    return convB(x, kernel, padding), (x, kernel)
-def flip(kernel):
-    nd = kernel.ndim - 2
-    return jnp.swapaxes(jnp.flip(kernel, range(nd)), -1, -2)
-def c_bwd(padding, res, g):
-    x, kernel = res
-    nd = kernel.ndim - 2
-    dx = BWD(g, flip(kernel), padding)
-    ci, co = kernel.shape[-2:]
-    if math.prod(kernel.shape[:-2]) == 1:
-        dw = (x.reshape(-1, ci).T @ g.reshape(-1, co)).reshape(kernel.shape)
-    elif nd == 1:
-        cat = jnp.concatenate(shifts(x, x.ndim - 1 - nd, kernel.shape[0], padding), -1)
-        dw = (cat.reshape(-1, cat.shape[-1]).T @ g.reshape(-1, co)).reshape(kernel.shape)
-    else:
-        cat = jnp.concatenate(shifts(x, x.ndim - 1 - nd, kernel.shape[0], padding), -1)
-        k = kernel.shape[1]
-        gc = jnp.concatenate(shifts(g, g.ndim - 2, k, padding)[::-1], -1)
-        dw = cat.reshape(-1, cat.shape[-1]).T @ gc.reshape(-1, gc.shape[-1])
-        dw = dw.reshape(kernel.shape[0], ci, k, co).swapaxes(1, 2)
-    return dx, dw
-convC.defvjp(c_fwd, c_bwd)
-BWD = convB
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convD(x, kernel, padding):
-    return convA(x, kernel, padding)
-def d_fwd(x, kernel, padding):
-    return convA(x, kernel, padding), (x, kernel)
-def d_bwd(padding, res, g):
-    x, kernel = res
-    nd = kernel.ndim - 2
-    dx = convA(g, flip(kernel), padding)
-    if nd < 2 or math.prod(kernel.shape[:-2]) == 1:
-        return dx, c_bwd(padding, res, g)[1]
-    ci, co = kernel.shape[-2:]
-    cat = jnp.concatenate(shifts(x, x.ndim - 1 - nd, kernel.shape[0], padding), -1)
-    k = kernel.shape[1]
-    gs = shifts(g, g.ndim - 2, k, padding)[::-1]
-    dw = jnp.stack([(cat.reshape(-1, cat.shape[-1]).T @ q.reshape(-1, co)).reshape(kernel.shape[0], ci, co) for q in gs], 1)
-    return dx, dw
-convD.defvjp(d_fwd, d_bwd)
-
-IMPL = dict(A=convA, B=convB, L=convL, I=im2colg, C=convC, D=convD)
 
 class Conv(nn.Module):
+    """A convolution of stride 1 that keeps the resolution, like `flax.linen.Conv`.
+
+    Input `(*S, Cin)` or `(..., *S, Cin)`; the length of `kernel_size` tells the number
+    of spatial axes. Parameters have Flax's names and shapes: `kernel`
+    `(*kernel_size, Cin, Cout)` and `bias` `(Cout,)`.
+
+    Attributes:
+        features: Output channels `Cout`.
+        kernel_size: Odd size along each spatial axis, 1 to 3 entries.
+        padding: "CIRCULAR", or "SAME" for zeros outside.
+        use_bias: Whether to add a bias.
+        kernel_init: Initialiser of the kernel.
+
+    Raises:
+        ValueError: If the kernel size, the padding or the rank of the input is not
+            one of these.
+    """
+
     features: int
-    kernel_size: tuple = (3,)
+    kernel_size: tuple[int, ...]
     padding: str = "CIRCULAR"
     use_bias: bool = True
-    kernel_init: Callable = nn.initializers.lecun_normal()
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
 
     @nn.compact
-    def __call__(self, x):
-        kernel = self.param("kernel", self.kernel_init, (*self.kernel_size, x.shape[-1], self.features))
-        y = IMPL[V](x, kernel, self.padding)
+    def __call__(self, x: Array) -> Array:
+        shape = (*self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        x, kernel = promote_dtype(x, kernel)
+        y = convolve(x, kernel, self.padding)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,))
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            y = y + bias.astype(y.dtype)
         return y
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def spread(x, axis, k, padding):
-    return jnp.concatenate(shifts(x, axis, k, padding), -1)
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
-def collect(y, axis, k, padding):
-    n = y.shape[-1] // k
-    return sum(shifts(y[..., o * n:(o + 1) * n], axis, k, padding)[k - 1 - o] for o in range(k))
-spread.defvjp(lambda x, *a: (spread(x, *a), None), lambda a, k, p, _, g: (collect(g, a, k, p),))
-collect.defvjp(lambda x, *a: (collect(x, *a), None), lambda a, k, p, _, g: (spread(g, a, k, p),))
 
-def convE(x, kernel, padding):
-    nd = kernel.ndim - 2
-    *ks, ci, co = kernel.shape
-    if math.prod(ks) == 1:
-        return x @ kernel.reshape(ci, co)
-    ax = [a - 1 - nd for a in range(nd)]
-    if nd == 1:
-        return spread(x, ax[0], ks[0], padding) @ kernel.reshape(-1, co)
-    for a in range(nd - 2, -1, -1):
-        x = spread(x, ax[a], ks[a], padding)
-    k = ks[-1]
-    w = jnp.moveaxis(kernel, nd - 1, -2)[..., ::-1, :].reshape(-1, k * co)
-    return collect(x @ w, -2, k, padding)
-IMPL["E"] = convE
+def convolve(x: Array, kernel: Array, padding: str = "CIRCULAR") -> Array:
+    """Convolves channels-last arrays at stride 1, keeping the resolution.
 
+    Differentiable in reverse mode, once: `jax.grad`, not `jax.jvp`.
+
+    Args:
+        x: Shape `(..., *S, Cin)`.
+        kernel: Shape `(*k, Cin, Cout)`, one odd size per spatial axis.
+        padding: "CIRCULAR", or "SAME" for zeros outside.
+
+    Returns:
+        Shape `(..., *S, Cout)`.
+
+    Raises:
+        ValueError: If an argument is not as above.
+    """
+    sizes = kernel.shape[:-2]
+    if padding not in PADDINGS:
+        raise ValueError(f"padding={padding!r} is not one of {list(PADDINGS)}")
+    if not 1 <= len(sizes) <= 3 or not all(k % 2 for k in sizes):
+        raise ValueError(f"kernel_size={sizes} must be 1 to 3 odd numbers")
+    if x.ndim <= len(sizes):
+        raise ValueError(
+            f"x has shape {x.shape}, expected {len(sizes)} spatial axes and one of "
+            f"channels for kernel_size={sizes}"
+        )
+    return _convolve(x, kernel, padding)
+
+
+# Transposing the shifts one by one, as JAX would, costs half as much again and keeps
+# the concatenated neighbours alive; this saves x alone.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(x, kernel, padding):
+    return lax.platform_dependent(
+        x,
+        kernel,
+        cpu=functools.partial(_matmul_convolve, padding=padding),
+        default=functools.partial(_lax_convolve, padding=padding),
+    )
+
+
+def _convolve_fwd(x, kernel, padding):
+    return _convolve(x, kernel, padding), (x, kernel)
+
+
+def _convolve_bwd(padding, residuals, g):
+    return lax.platform_dependent(
+        *residuals,
+        g,
+        cpu=functools.partial(_matmul_gradients, padding=padding),
+        default=functools.partial(_lax_gradients, padding=padding),
+    )
+
+
+_convolve.defvjp(_convolve_fwd, _convolve_bwd)
+
+
+def _matmul_convolve(x, kernel, padding):
+    if kernel.ndim == 3:
+        # One axis is gathered like the rows of a grid of width 1.
+        return _matmul_convolve(x[..., None, :], kernel[:, None], padding)[..., 0, :]
+    size, features = kernel.shape[-3], kernel.shape[-1]
+    matrix = jnp.moveaxis(kernel, -3, -2).reshape(-1, size * features)
+    products = _neighbours(x, kernel.shape[:-3], padding) @ matrix
+    return sum(
+        _shift(block, -2, i - size // 2, padding)
+        for i, block in enumerate(jnp.split(products, size, axis=-1))
+    )
+
+
+def _matmul_gradients(x, kernel, g, padding):
+    """Cotangents of `x` and `kernel`."""
+    if kernel.ndim == 3:
+        dx, dkernel = _matmul_gradients(
+            x[..., None, :], kernel[:, None], g[..., None, :], padding
+        )
+        return dx[..., 0, :], dkernel[:, 0]
+    flipped = jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2)
+    dx = _matmul_convolve(g, flipped, padding)
+    *rows, size, channels, features = kernel.shape
+    left = _neighbours(x, rows, padding)
+    right = jnp.concatenate(
+        [_shift(g, -2, size // 2 - i, padding) for i in range(size)], axis=-1
+    )
+    axes = tuple(range(x.ndim - 1))
+    product = jnp.tensordot(left, right, axes=[axes, axes])
+    dkernel = product.reshape(*rows, channels, size, features)
+    return dx, jnp.moveaxis(dkernel, -2, -3)
+
+
+def _neighbours(x, sizes, padding):
+    """Concatenates shifts along the leading spatial axes; one axis follows them."""
+    columns = []
+    for offsets in itertools.product(*(range(-(k // 2), k // 2 + 1) for k in sizes)):
+        column = x
+        for axis, offset in enumerate(offsets, start=x.ndim - 2 - len(sizes)):
+            column = _shift(column, axis, offset, padding)
+        columns.append(column)
+    return jnp.concatenate(columns, axis=-1)
+
+
+def _shift(x, axis, offset, padding):
+    """Returns `y[i] = x[i + offset]` along an axis, periodic or zero outside."""
+    if offset == 0:
+        return x
+    if padding == "CIRCULAR":
+        return jnp.roll(x, -offset, axis)
+    widths = [(0, 0, 0)] * x.ndim
+    widths[axis] = (-offset, offset, 0)
+    return lax.pad(x, jnp.zeros((), x.dtype), widths)
+
+
+def _lax_convolve(x, kernel, padding):
+    sizes = kernel.shape[:-2]
+    batch, grid = x.shape[: x.ndim - len(sizes) - 1], x.shape[-len(sizes) - 1 :]
+    x = x.reshape(-1, *grid)
+    widths = [(k // 2, k // 2) for k in sizes]
+    if padding == "CIRCULAR":
+        x = jnp.pad(x, [(0, 0), *widths, (0, 0)], mode="wrap")
+        widths = [(0, 0)] * len(sizes)
+    axes = "XYZ"[: len(sizes)]
+    y = lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=(1,) * len(sizes),
+        padding=widths,
+        dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+    )
+    return y.reshape(*batch, *y.shape[1:])
+
+
+def _lax_gradients(x, kernel, g, padding):
+    return jax.vjp(functools.partial(_lax_convolve, padding=padding), x, kernel)[1](g)

@@ -67,8 +67,7 @@ def make_hybrid_cycle(
         physical: The physical model's functions.
         alpha_synthetic: Weight of the physical model's predictions in the synthetic
             model's loss, where they are trusted fully.
-        alpha_physical: Weight of the synthetic model's predictions in the physical
-            model's loss, where they are trusted fully.
+        alpha_physical: Likewise, of the synthetic model's in the physical model's loss.
         trust_power: Power of `trust` that multiplies both alphas; 0 for constant ones.
 
     Returns:
@@ -142,8 +141,9 @@ def _train(player: Player, side: Side, data, real, key) -> tuple[Side, Metrics]:
     """Trains one model, scores it and keeps the better of old and new."""
     trained, metrics = player.train(side.train, data, key)
     score = player.score(trained.variables, real)
+    better = jnp.isfinite(score) & ~(score >= side.best_score)
     best, best_score = jax.tree.map(
-        lambda new, old: jnp.where(score < side.best_score, new, old),
+        lambda new, old: jnp.where(better, new, old),
         (trained.params, score),
         (side.best, side.best_score),
     )

@@ -87,7 +87,7 @@ def train(
         "losses": result.losses,
         "grad_norms": result.grad_norms,
         "final_loss": result.losses[-1],
-        "best_loss": result.losses.min(),
+        "best_loss": jnp.nanmin(result.losses),
         "part_losses": loss_parts({**state.constants, **result.params}),
         "count": result.num_iterations,
         "evaluations": result.num_evaluations,

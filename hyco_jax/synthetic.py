@@ -67,11 +67,11 @@ def init(
     Returns:
         A state that owns its buffers, of which no leaf is weakly typed.
     """
-    variables = jax.tree.map(jnp.array, variables)
+    # A weak type would compile the cycle twice, a shared buffer can't be donated.
+    variables = jax.tree.map(_own, variables)
     params = {name: variables[name] for name in learnable}
     constants = {k: v for k, v in variables.items() if k not in learnable}
-    # A weak type would compile the cycle twice, a shared buffer can't be donated.
-    opt_state = jax.tree.map(lambda x: jnp.array(x, x.dtype), tx.init(params))
+    opt_state = jax.tree.map(_own, tx.init(params))
     return TrainState(jnp.zeros((), jnp.int32), params, opt_state, constants)
 
 
@@ -166,3 +166,7 @@ def _shuffled(key: Array, num_windows: int, length: int) -> Array:
     permutations = jax.vmap(lambda k: jax.random.permutation(k, num_windows))(keys)
     return permutations.ravel()[:length]
 
+
+def _own(leaf) -> Array:
+    """Copies a leaf, strongly typed."""
+    return jnp.array(leaf, jnp.asarray(leaf).dtype)

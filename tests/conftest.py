@@ -10,8 +10,17 @@ def key():
     return jax.random.key(0)
 
 
-@pytest.fixture
+# Of a whole module, since it is part of what a jit cache distinguishes.
+@pytest.fixture(scope="module")
 def strict_numerics():
     """Makes a silent change of rank an error; not for PhiFlow, which relies on it."""
     with jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """Skips optimisations of XLA where compiling takes longer than the tests."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 from types import SimpleNamespace
 
@@ -11,6 +12,8 @@ from hyco_jax.domain import Domain
 from hyco_jax.pde import burgers
 from hyco_jax.types import HybridState, Side, TrainState
 from tests import toy
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SYNTHETIC = players.SyntheticSettings(
     horizon=1,
@@ -43,17 +46,8 @@ WRONG = {
 
 def make_state(system, start, seed=0):
     """The state before the first cycle."""
-    sides = {
-        name: hybrid.init_side(
-            system.players[name],
-            synthetic.init(start[name], list(start[name]), system.tx[name]),
-            system.real,
-        )
-        for name in ("synthetic", "physical")
-    }
-    state = HybridState(jnp.zeros((), jnp.int32), jax.random.key(seed), **sides)
     # Two leaves of one buffer can't be donated.
-    return jax.tree.map(jnp.copy, state)
+    return jax.tree.map(jnp.copy, system.init(start, jax.random.key(seed)))
 
 
 def make_system(
@@ -79,7 +73,7 @@ def make_system(
     )
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def cycle(state, real, alpha, factor):
+    def cycle(state, real, alpha, factor, trust_power):
         def spoiled(player):
             def generate(params, real, key):
                 generated = player.generate(params, real, key)
@@ -92,15 +86,23 @@ def make_system(
             spoiled(physical_player),
             alpha_synthetic=alpha,
             alpha_physical=alpha,
-            trust_power=1.0,
+            trust_power=trust_power,
         )(state, real)
 
+    both = {"synthetic": synthetic_player, "physical": physical_player}
+
+    @jax.jit
+    def init(start, key):
+        sides = {
+            name: hybrid.init_side(
+                player, synthetic.init(start[name], list(start[name]), tx[name]), real
+            )
+            for name, player in both.items()
+        }
+        return HybridState(jnp.zeros((), jnp.int32), key, **sides)
+
     return SimpleNamespace(
-        real=real,
-        tx=tx,
-        cycle=cycle,
-        record=record,
-        players={"synthetic": synthetic_player, "physical": physical_player},
+        real=real, tx=tx, init=init, cycle=cycle, record=record, players=both
     )
 
 
@@ -109,7 +111,7 @@ def make_toy_system(mask=None, synthetic_settings=SYNTHETIC):
         toy.observed(toy.trajectories(jax.random.key(1)), mask),
         {"synthetic": toy.convolve, "physical": toy.diffuse},
         {
-            "synthetic": synthetic.make_optimizer("sgd", 0.1, "constant", 1),
+            "synthetic": synthetic.make_optimizer("sgd", 3e-3, "constant", 1),
             "physical": physical.make_optimizer("lbfgs", 0.0),
         },
         toy.sample_u0,
@@ -127,14 +129,23 @@ def full():
 def partial():
     """A system of which half the cells are observed."""
     mask = (np.arange(8) < 4)[None, None, :, None]
-    return make_toy_system(mask, SYNTHETIC.__class__(**{**vars(SYNTHETIC), "horizon": 6}))
+    return make_toy_system(mask, dataclasses.replace(SYNTHETIC, horizon=6))
 
 
-def run(system, start, num_cycles=1, alpha=1.0, factor=1.0, seed=0, real=None):
+def run(
+    system,
+    start,
+    num_cycles=1,
+    alpha=1.0,
+    factor=1.0,
+    seed=0,
+    real=None,
+    trust_power=0.0,
+):
     state = make_state(system, start, seed)
     real = system.real if real is None else real
     for _ in range(num_cycles):
-        state, metrics = system.cycle(state, real, alpha, factor)
+        state, metrics = system.cycle(state, real, alpha, factor, trust_power)
     return state, metrics
 
 
@@ -173,9 +184,10 @@ def test_two_exact_models_stay_where_they_are(name, request):
 @pytest.mark.parametrize("name", ["full", "partial"])
 def test_two_wrong_models_approach_the_truth(name, request):
     system = request.getfixturevalue(name)
-    state, metrics = run(system, WRONG, num_cycles=3)
-    assert state.cycle == 3
-    assert state.physical.train.params["rate"] == pytest.approx(toy.RATE, rel=2e-2)
+    state, metrics = run(system, WRONG, num_cycles=20)
+    assert state.cycle == 20
+    # Each is off by what the other has yet to learn: the rate by 0.2 in the beginning.
+    assert state.physical.train.params["rate"] == pytest.approx(toy.RATE, abs=0.02)
     before = np.abs(WRONG["synthetic"]["kernel"] - EXACT["synthetic"]["kernel"])
     after = np.abs(state.synthetic.train.params["kernel"] - EXACT["synthetic"]["kernel"])
     assert after.max() < 0.5 * before.max()
@@ -261,12 +273,13 @@ def test_the_same_seed_gives_the_same_result(full):
 
 def test_a_cycle_is_compiled_once(full):
     state = make_state(full, WRONG)
+    # PRNG keys have no weak type.
     describe = functools.partial(
-        jax.tree.map, lambda x: (x.shape, x.dtype, x.weak_type)
+        jax.tree.map, lambda x: (x.shape, x.dtype, getattr(x, "weak_type", None))
     )
     shapes = describe(state)
     for _ in range(3):
-        donated, (state, _) = state, full.cycle(state, full.real, 1.0, 1.0)
+        donated, (state, _) = state, full.cycle(state, full.real, 1.0, 1.0, 0.0)
         assert donated.synthetic.train.params["kernel"].is_deleted()
         assert describe(state) == shapes
     assert full.cycle._cache_size() == 1
@@ -410,18 +423,19 @@ def test_a_viscosity_is_recovered_from_twice_its_value():
             "physical": physical.make_optimizer("lbfgs", 0.0),
         },
         sample,
-        SYNTHETIC.__class__(**{**vars(SYNTHETIC), "horizon": 6}),
+        dataclasses.replace(SYNTHETIC, horizon=6),
     )
     stencil = {"linear": jnp.zeros((3, 1)), "quadratic": jnp.zeros((3, 1))}
     start = {"synthetic": stencil, "physical": model.init(jax.random.key(0))}
     guess = burgers.viscosity(start["physical"], bounds)
     assert guess == pytest.approx(1.0, rel=1e-5)
-    state, metrics = run(system, start, num_cycles=4, alpha=0.1)
+    state, metrics = run(system, start, num_cycles=4, alpha=0.1, trust_power=1.0)
     found = burgers.viscosity(state.physical.train.params, bounds)
     assert found == pytest.approx(0.5, rel=2e-2)
-    # It learnt, too: the coupling took part.
-    assert metrics["synthetic"]["score"] < 0.8 * metrics["synthetic"]["losses"].max()
-    assert metrics["physical"]["alpha"] > 0
+    # The network has learnt, and its predictions took part.
+    before = make_state(system, start).synthetic.score
+    assert metrics["synthetic"]["score"] < 0.8 * before
+    assert metrics["physical"]["part_losses"][1] > 0
 
 
 def quadratic_stencil(params, u):

@@ -7,7 +7,7 @@ import pytest
 from hyco_jax import losses, synthetic, windows
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics")
+pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
 
 COUNTS = (12, 10)  # windows of the two parts
 SIZES = (3, 2)  # of them in a batch
@@ -218,6 +218,16 @@ def test_the_state_keeps_structure_shapes_and_types(tx, parts, train, key):
         state, _ = train(state, parts, jax.random.fold_in(key, i))
         assert describe(state) == shapes
     assert train._cache_size() == 1
+
+
+def test_the_first_state_is_strongly_typed_and_owns_its_buffers(tx):
+    kernel = jnp.ones(3)
+    variables = {"kernel": kernel, "weak": jnp.asarray(2.0), "number": 3.0}
+    state = synthetic.init(variables, ["kernel", "weak"], tx)
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(state))
+    assert set(state.constants) == {"number"}
+    state.params["kernel"].delete()
+    assert not kernel.is_deleted()
 
 
 def test_the_same_key_gives_the_same_result(tx, parts, train, key):

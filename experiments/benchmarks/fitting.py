@@ -5,7 +5,6 @@ import time
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from experiments.benchmarks import measure, opponents, training
 from experiments.benchmarks.measure import Call, Row, Sample

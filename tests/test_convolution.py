@@ -1,0 +1,130 @@
+"""The matrix-product convolution is Flax's convolution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from hyco_jax import convolution
+
+GRIDS = {1: (7,), 2: (6, 5), 3: (4, 5, 6)}
+
+
+def _value_and_gradients(module, variables, x):
+    def loss(variables, x):
+        y = module.apply(variables, x)
+        return jnp.sum(jnp.sin(y)), y
+
+    return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(variables, x)
+
+
+def _assert_close(actual, expected):
+    # Rounding of sums of up to 5^3 * 3 float32 products of order one.
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+        actual,
+        expected,
+    )
+
+
+@pytest.mark.parametrize("padding", convolution.PADDINGS)
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_values_and_gradients_are_those_of_flax(ndim, size, padding):
+    x = jax.random.normal(jax.random.key(0), (2, *GRIDS[ndim], 3))
+    ours = convolution.Conv(4, (size,) * ndim, padding=padding)
+    flax = nn.Conv(4, (size,) * ndim, padding=padding)
+    variables = flax.init(jax.random.key(1), x)
+    variables = jax.tree.map(lambda p: p + 0.1, variables)
+    _assert_close(
+        _value_and_gradients(ours, variables, x),
+        _value_and_gradients(flax, variables, x),
+    )
+
+
+def test_each_axis_of_an_anisotropic_kernel_is_that_of_flax():
+    x = jax.random.normal(jax.random.key(0), (2, *GRIDS[3], 3))
+    flax = nn.Conv(2, (5, 1, 3), padding="CIRCULAR", use_bias=False)
+    ours = convolution.Conv(2, (5, 1, 3), use_bias=False)
+    variables = flax.init(jax.random.key(1), x)
+    _assert_close(
+        _value_and_gradients(ours, variables, x),
+        _value_and_gradients(flax, variables, x),
+    )
+
+
+@pytest.mark.parametrize("padding", convolution.PADDINGS)
+def test_the_branch_of_other_platforms_agrees_with_that_of_cpu(padding):
+    key_x, key_w, key_g = jax.random.split(jax.random.key(0), 3)
+    x = jax.random.normal(key_x, (6, 5, 3))
+    kernel = jax.random.normal(key_w, (3, 5, 3, 4))
+    g = jax.random.normal(key_g, (6, 5, 4))
+    _assert_close(
+        convolution._matmul_convolve(x, kernel, padding),
+        convolution._lax_convolve(x, kernel, padding),
+    )
+    _assert_close(
+        convolution._matmul_gradients(x, kernel, g, padding),
+        convolution._lax_gradients(x, kernel, g, padding),
+    )
+
+
+def test_only_platforms_other_than_cpu_are_lowered_to_a_convolution():
+    x, kernel = jnp.ones((8, 8, 2)), jnp.ones((3, 3, 2, 2))
+    gradient = jax.grad(lambda x, k: convolution.convolve(x, k).sum(), (0, 1))
+    traced = jax.jit(gradient).trace(x, kernel)
+    assert (
+        "stablehlo.convolution"
+        not in traced.lower(lowering_platforms=("cpu",)).as_text()
+    )
+    assert (
+        "stablehlo.convolution" in traced.lower(lowering_platforms=("cuda",)).as_text()
+    )
+
+
+@pytest.mark.parametrize("ndim", [1, 2])
+def test_mapping_over_unbatched_states_equals_the_batched_call(ndim):
+    x = jax.random.normal(jax.random.key(0), (3, *GRIDS[ndim], 2))
+    module = convolution.Conv(4, (3,) * ndim)
+    variables = module.init(jax.random.key(1), x[0])
+
+    def loss(apply):
+        return jax.grad(lambda v: jnp.sum(jnp.sin(apply(v))))(variables)
+
+    mapped = loss(lambda v: jax.vmap(lambda u: module.apply(v, u))(x))
+    _assert_close(mapped, loss(lambda v: module.apply(v, x)))
+
+
+def test_a_kernel_wider_than_the_grid_wraps_around_or_sees_zeros():
+    x = jnp.array([1.0, 2.0])[:, None]
+    kernel = jnp.array([1.0, 10.0, 100.0, 1000.0, 10000.0])[:, None, None]
+    # Around x_0 lie (x_0, x_1, x_0, x_1, x_0) and (0, 0, x_0, x_1, 0).
+    circular = convolution.convolve(x, kernel, "CIRCULAR")
+    np.testing.assert_array_equal(circular[:, 0], [12121.0, 21212.0])
+    np.testing.assert_array_equal(
+        convolution.convolve(x, kernel, "SAME")[:, 0], [2100.0, 210.0]
+    )
+
+
+def test_the_input_keeps_its_precision():
+    module = convolution.Conv(2, (3,))
+    x = jnp.ones((4, 1), jnp.float32)
+    y = module.apply(module.init(jax.random.key(0), x), x)
+    assert y.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "padding", "message"),
+    [
+        ((8, 1), (3,), "VALID", r"padding='VALID' is not one of"),
+        ((8, 1), (4,), "SAME", r"kernel_size=\(4,\) must be 1 to 3 odd numbers"),
+        ((8, 1), (3, 3), "SAME", r"x has shape \(8, 1\), expected 2 spatial axes"),
+    ],
+    ids=["padding", "even size", "rank"],
+)
+def test_wrong_arguments_are_named(shape, size, padding, message):
+    module = convolution.Conv(2, size, padding=padding)
+    with pytest.raises(ValueError, match=message):
+        module.init(jax.random.key(0), jnp.ones(shape))
