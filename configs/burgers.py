@@ -46,11 +46,11 @@ def _default() -> ConfigDict:
     config.pde = ConfigDict()
     config.pde.resolution = (128,)
     config.pde.extent = (100.0,)
-    config.pde.dt = 0.2
+    config.pde.dt = 0.5
     config.pde.substeps = 0  # of the diffusion; 0: as many as stability needs
-    config.pde.viscosity = "sine_squared"  # true one: Π sin²(πx/L), or "constant"
-    config.pde.viscosity_scale = 1.0
-    config.pde.viscosity_offset = 0.0
+    config.pde.viscosity = "sine_squared"  # or "constant"
+    config.pde.viscosity_offset = 1.0  # the true one is
+    config.pde.viscosity_scale = 3.0  # offset + scale Π sin²(πx/L)
 
     config.data = ConfigDict()
     config.data.path = ""  # an .npz file; by default the workdir's own data.npz
@@ -59,7 +59,7 @@ def _default() -> ConfigDict:
     config.data.train_sim = (0, 1, 2)
     config.data.val_sim = (3, 4)
     config.data.refine = 2  # data come from a grid so many times finer
-    config.data.scale = 5.0  # correlation length of the initial states
+    config.data.scale = 8.0  # correlation length of the initial states
     config.data.amplitude = 1.0  # their root mean square
     config.data.region = ((0.25, 0.75),)  # observed box, fractions of the extent
     config.data.every = 1  # observe every n-th step
@@ -69,25 +69,25 @@ def _default() -> ConfigDict:
     config.physical.learnable = ("viscosity",)
     config.physical.coefficient = "field"  # or "scalar"
     config.physical.guess = 1.0
-    config.physical.bounds = (0.0, 2.0)
+    config.physical.bounds = (0.25, 6.0)
     config.physical.method = "lbfgs"  # or "adam"
     config.physical.learning_rate = 1e-2  # of adam
     config.physical.abs_tol = 1e-7
     config.physical.horizon = 10
     config.physical.window_stride = 1
     config.physical.window_chunk = 0  # 0: all windows at once
-    config.physical.h1_weight = 1e-3
+    config.physical.h1_weight = 1e-2
 
     config.synthetic = ConfigDict()
-    config.synthetic.name = "resnet"
-    config.synthetic.unet = ConfigDict({"levels": 3, "filters": 16, "doubling": False})
+    config.synthetic.name = "unet"
+    config.synthetic.unet = ConfigDict({"levels": 3, "filters": 24, "doubling": False})
     config.synthetic.resnet = ConfigDict({"filters": (16, 32, 64)})
     config.synthetic.convnet = ConfigDict({"filters": (16, 32, 64)})
-    config.synthetic.activation = "relu"
+    config.synthetic.activation = "gelu"
     config.synthetic.padding = "CIRCULAR"
     config.synthetic.coordinates = True
-    config.synthetic.horizons = (10, 25, 50)
-    config.synthetic.generated_horizon = 5
+    config.synthetic.horizons = (10, 50)
+    config.synthetic.generated_horizon = 4
     config.synthetic.batch_size = 12
     config.synthetic.num_real = 3
     config.synthetic.optimizer = "adam"
@@ -97,14 +97,14 @@ def _default() -> ConfigDict:
     config.synthetic.clip_norm = 1.0
 
     config.hybrid = ConfigDict()
-    config.hybrid.cycles = 20
+    config.hybrid.cycles = 30
     config.hybrid.warmup = 2
-    config.hybrid.synthetic_epochs_per_cycle = 1
+    config.hybrid.synthetic_epochs_per_cycle = 2
     config.hybrid.physical_epochs_per_cycle = 5
     config.hybrid.alpha_synthetic = 1.0
     config.hybrid.alpha_physical = 1e-2
     config.hybrid.trust_power = 1.0
-    config.hybrid.num_generated_synthetic = 8  # by the physical model for the network
+    config.hybrid.num_generated_synthetic = 12  # by the physical model for the network
     config.hybrid.num_generated_physical = 4
     config.hybrid.num_predict_steps_synthetic = 50
     config.hybrid.num_predict_steps_physical = 10
@@ -127,7 +127,13 @@ def _two_dimensional() -> dict:
 def _full_size() -> dict:
     return {
         "baselines": False,
-        "pde": {"resolution": (128, 128), "extent": (100.0, 100.0), "dt": 0.1},
+        "pde": {
+            "resolution": (128, 128),
+            "extent": (100.0, 100.0),
+            "dt": 0.1,
+            "viscosity_offset": 0.0,
+            "viscosity_scale": 1.0,
+        },
         "data": {
             "num_sims": 6,
             "num_steps": 99,
@@ -142,10 +148,12 @@ def _full_size() -> dict:
             "horizon": 10,
             "window_chunk": 16,
             "h1_weight": 0.0,
+            "bounds": (0.0, 2.0),
         },
         "synthetic": {
             "name": "unet",
             "unet": {"levels": 4, "filters": 64},
+            "activation": "relu",
             "coordinates": False,
             "horizons": (1,),
             "generated_horizon": 1,
@@ -172,7 +180,13 @@ def _full_size() -> dict:
 def _reference_1d() -> dict:
     return {
         "baselines": False,
-        "pde": {"resolution": (256,), "extent": (100.0,), "dt": 0.1},
+        "pde": {
+            "resolution": (256,),
+            "extent": (100.0,),
+            "dt": 0.1,
+            "viscosity_offset": 0.0,
+            "viscosity_scale": 1.0,
+        },
         "data": {
             "num_sims": 2,
             "num_steps": 99,
@@ -182,9 +196,15 @@ def _reference_1d() -> dict:
             "region": ((0.0, 1.0),),
             "noise_std": 0.0,
         },
-        "physical": {"horizon": 1, "abs_tol": 1e-12, "h1_weight": 0.0},
+        "physical": {
+            "bounds": (0.0, 2.0),
+            "horizon": 1,
+            "abs_tol": 1e-12,
+            "h1_weight": 0.0,
+        },
         "synthetic": {
             "name": "resnet",
+            "activation": "relu",
             "coordinates": False,
             "horizons": (1,),
             "generated_horizon": 1,

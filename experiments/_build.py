@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import data, hybrid, networks, physical, players, synthetic
+from hyco_jax import data, hybrid, networks, physical, players, records, synthetic
 from hyco_jax.domain import Domain
 from hyco_jax.run import Stage
 from hyco_jax.types import Array, HybridState, Model, Params, Trajectories
@@ -114,7 +114,7 @@ def build(
         ValueError: If data and config don't fit.
     """
     network = make_network(config, problem)
-    record = players.make_record(real)
+    record = records.make_record(real)
     horizons = _schedule(config)
     settings = {h: _synthetic_settings(config, h) for h in set(horizons)}
     physical_settings = _physical_settings(config)
@@ -192,9 +192,7 @@ def build(
 
     @jax.jit
     def sides(key, real):
-        synthetic_state = synthetic.init(
-            network.init(key), ["network"], synthetic_tx
-        )
+        synthetic_state = synthetic.init(network.init(key), ["network"], synthetic_tx)
         physical_state = synthetic.init(
             problem.model.init(key), list(config.physical.learnable), physical_tx
         )

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from hyco_jax import physical, synthetic
+from hyco_jax import networks, physical, synthetic
 
 MODES = ("hybrid", "synthetic", "physical")
 TASKS = ("generate", "train", "evaluate")
@@ -160,13 +160,13 @@ RULES: dict[str, Rule] = {
     "physical.window_stride": integer(1),
     "physical.window_chunk": integer(0),
     "physical.h1_weight": NOT_NEGATIVE,
-    "synthetic.name": choice("unet","resnet","convnet"),
+    "synthetic.name": choice(*sorted(networks.NETWORKS)),
     "synthetic.unet.levels": integer(1),
     "synthetic.unet.filters": integer(1),
     "synthetic.unet.doubling": FLAG,
     "synthetic.resnet.filters": integers(1),
     "synthetic.convnet.filters": integers(1),
-    "synthetic.activation": choice("relu","gelu","silu","tanh"),
+    "synthetic.activation": choice(*sorted(networks.ACTIVATIONS)),
     "synthetic.padding": choice("CIRCULAR", "SAME"),
     "synthetic.coordinates": FLAG,
     "synthetic.horizons": integers(1),

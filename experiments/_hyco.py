@@ -21,6 +21,7 @@ from hyco_jax import (
     metrics,
     plots,
     run as host_loop,
+    storage,
     table,
     workdir as workdirs,
 )
@@ -87,6 +88,7 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         Terminated: If SIGTERM came.
     """
     problem = make_problem(config)
+    _build.make_network(config, problem)
     _check_path(config)
     plain = config.to_dict()
     folder = folder or default_workdir(plain)
@@ -100,9 +102,9 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         context = make_context(config, problem, folder, truth, observed)
         # Only now that all fits: a refused config must not bind the workdir.
         workdirs.check_config(folder, plain, FREE_KEYS)
-        workdirs.check_data(folder, data.checksum(truth, observed))
+        workdirs.check_data(folder, workdirs.data_checksum((truth, observed)))
         if not (config.data.path or (folder / "data.npz").exists()):
-            data.save(
+            storage.save(
                 folder / "data.npz", truth, observed, problem.domain, config.pde.dt
             )
         if config.tasks == ("generate",):
@@ -193,7 +195,7 @@ def _get_data(config, problem, folder):
             )
         return _build.generate_data(config, problem)
     path = Path(config.data.path) if config.data.path else own
-    truth, observed = data.load(path, problem.domain, config.pde.dt)
+    truth, observed = storage.load(path, problem.domain, config.pde.dt)
     expected = (config.data.num_sims, config.data.num_steps + 1)
     if truth.shape[:2] != expected:
         raise ValueError(
@@ -336,7 +338,7 @@ def _reopen(folder: Path, make_problem: MakeProblem) -> Context:
     config = ConfigDict(_tuples(json.loads(path.read_text())))
     problem = make_problem(config)
     own = config.data.path or folder / "data.npz"
-    truth, observed = data.load(Path(own), problem.domain, config.pde.dt)
+    truth, observed = storage.load(Path(own), problem.domain, config.pde.dt)
     return make_context(config, problem, folder, truth, observed)
 
 
@@ -351,7 +353,7 @@ def _evaluate_only(config, problem: Problem, folder: Path):
     context = _reopen(folder, lambda _: problem)
     trained_on = Path(context.config.data.path or folder / "data.npz")
     path = Path(config.data.path) if config.data.path else trained_on
-    truth, _ = data.load(path, problem.domain, config.pde.dt)
+    truth, _ = storage.load(path, problem.domain, config.pde.dt)
     if max(config.data.train_sim + config.data.val_sim) >= len(truth):
         raise ValueError(
             f"{path} holds {len(truth)} simulations; set --config.data.train_sim and "

@@ -1,10 +1,6 @@
-"""Simulated, observed, stored and augmented data."""
+"""Simulated, observed and augmented data."""
 
-import hashlib
-import io
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +9,6 @@ import numpy as np
 from hyco_jax import rollout, windows
 from hyco_jax.domain import Domain
 from hyco_jax.types import Array, Params, StepFn, Trajectories, Windows
-
-_SCHEMA = {"truth": None, "states": None, "weights": None, "dt": 0, "extent": 1}
 
 
 def sample_u0(
@@ -34,6 +28,9 @@ def sample_u0(
 
     Returns:
         Shape `(N, *S, D)`, float32.
+
+    Raises:
+        ValueError: If the correlation length leaves no wave that fits the box.
     """
     axes = tuple(range(1, domain.ndim + 1))
     noise = jax.random.normal(
@@ -46,7 +43,13 @@ def sample_u0(
     squares = sum(k**2 for k in np.meshgrid(*waves, indexing="ij"))
     lowpass = np.exp(-(scale**2) * squares / 2)
     lowpass[(0,) * domain.ndim] = 0.0
-    spectrum = jnp.fft.fftn(noise, axes=axes) * lowpass[..., None].astype(np.float32)
+    lowpass = lowpass[None, ..., None].astype(np.float32)
+    if not lowpass.any():
+        raise ValueError(
+            f"scale={scale} smooths away every wave of a box of extent "
+            f"{domain.extent}; choose a smaller one"
+        )
+    spectrum = jnp.fft.fftn(noise, axes=axes) * lowpass
     u = jnp.fft.ifftn(spectrum, axes=axes).real
     rms = jnp.sqrt(jnp.mean(u**2, axis=axes, keepdims=True))
     return amplitude * u / rms
@@ -144,8 +147,11 @@ def observe(
     """
     num_times = truth.shape[1]
     noise = noise_std * jnp.std(truth) * jax.random.normal(key, truth.shape)
-    seen_times = np.arange(num_times) % every == 0
-    mask = seen_times.reshape(1, -1, *[1] * region.ndim, 1) & region[None, None, ..., None]
+    seen_times = (np.arange(num_times) % every == 0).reshape(1, -1)
+    seen_cells = np.ones((1,) * region.ndim, bool) if region.all() else region
+    mask = (
+        np.expand_dims(seen_times, tuple(range(2, truth.ndim))) & seen_cells[..., None]
+    )
     if mask.all():
         mask = np.ones((1,) * truth.ndim, bool)
     else:
@@ -193,115 +199,3 @@ def augment(
         )
         for part, alpha, count in zip(parts, alphas, counts, strict=True)
     )
-
-
-def save(path: Path, truth, observed: Trajectories, domain: Domain, dt: float):
-    """Stores simulations as `.npz`, see `load`."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        truth=np.asarray(truth),
-        states=np.asarray(observed.states),
-        weights=np.asarray(observed.weights),
-        dt=np.float64(dt),
-        extent=np.array(domain.extent),
-    )
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
-
-
-def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectories]:
-    """Loads simulations, without unpickling.
-
-    Args:
-        path: An `.npz` file with `truth` and `states (N, T + 1, *S, C)`, `weights` of
-            the same rank, `dt ()` and `extent (D,)`. `truth` may be absent: then it is
-            NaN and errors against it can't be told.
-        domain: The grid that is fitted.
-        dt: Its time step.
-
-    Returns:
-        Truth and observed trajectories.
-
-    Raises:
-        ValueError: If the file is missing, corrupt, lacks an entry, doesn't fit the
-            grid, or holds a non-finite value where its weight is not 0.
-    """
-    entries = _read_npz(path)
-    missing = sorted(set(_SCHEMA) - set(entries) - {"truth"})
-    if missing:
-        raise ValueError(
-            f"{path} lacks {missing}; it needs {sorted(_SCHEMA)}, as hyco_jax.data.save "
-            "writes them"
-        )
-    states, weights = entries["states"], entries["weights"]
-    truth = entries.get("truth", np.full_like(states, np.nan))
-    _check_entries(path, truth, states, weights, domain)
-    if not np.isclose(entries["dt"], dt) or not np.allclose(
-        entries["extent"], domain.extent
-    ):
-        raise ValueError(
-            f"{path} holds dt={entries['dt']}, extent={entries['extent']}, the config "
-            f"has dt={dt}, extent={domain.extent}; make them agree"
-        )
-    return truth, Trajectories(jnp.asarray(states), jnp.asarray(weights))
-
-
-def checksum(truth, observed: Trajectories) -> str:
-    """SHA-256 of the data's contents."""
-    digest = hashlib.sha256()
-    for array in (truth, observed.states, observed.weights):
-        array = np.asarray(array)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path} does not exist; run with --config.tasks='(\"generate\",)' first, "
-            "or point --config.data.path at an .npz file"
-        ) from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is not a readable .npz file ({error}); replace it"
-        ) from None
-
-
-def _check_entries(path, truth, states, weights, domain: Domain):
-    expected = (*domain.resolution, domain.ndim)
-    if states.ndim != domain.ndim + 3 or states.shape[2:] != expected:
-        raise ValueError(
-            f"{path} holds states of shape {states.shape}, expected (simulations, "
-            f"steps + 1, {', '.join(map(str, expected))}); fit the data or the grid"
-        )
-    fits = weights.ndim == states.ndim and all(
-        w in (1, n) for w, n in zip(weights.shape, states.shape, strict=False)
-    )
-    if not fits or truth.shape != states.shape:
-        raise ValueError(
-            f"{path} holds weights of shape {weights.shape} and truth of shape "
-            f"{truth.shape}, which don't fit states of shape {states.shape}"
-        )
-    if states.dtype not in (np.float32, np.float64) or weights.dtype != states.dtype:
-        raise ValueError(
-            f"{path} holds states of {states.dtype} and weights of {weights.dtype}, "
-            "expected the same floating type; convert to float32"
-        )
-    if not np.isfinite(weights).all() or weights.min() < 0:
-        raise ValueError(f"{path} holds weights that are not finite and >= 0")
-    bad = ~np.isfinite(states) & (np.broadcast_to(weights, states.shape) > 0)
-    if bad.any():
-        raise ValueError(
-            f"{path} holds {bad.sum()} non-finite observed values; give them weight 0 "
-            "or remove them"
-        )
-    if not np.isfinite(states[:, 0]).all():
-        raise ValueError(
-            f"{path} lacks values of states at t = 0, which has to be complete"
-        )

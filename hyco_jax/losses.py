@@ -42,9 +42,9 @@ def window_losses(
     active = active.reshape(-1, *[1] * (batch.inputs.ndim - 1))
     inputs = jnp.where(active, batch.inputs, 0)
     num_steps = batch.targets.shape[1]
-    predictions = jax.vmap(
-        lambda u0: rollout.predict(step, params, u0, num_steps)
-    )(inputs)
+    predictions = jax.vmap(lambda u0: rollout.predict(step, params, u0, num_steps))(
+        inputs
+    )
     targets = jnp.where(seen, batch.targets, 0)
     residual = jnp.where(seen, observe(predictions) - targets, 0)
     return (batch.weights * residual**2).reshape(seen.shape[0], -1).sum(axis=1)
@@ -89,7 +89,5 @@ def h1_penalty(field: Array, dx: tuple[float, ...]) -> Array:
     """
     if field.ndim == 0:
         return jnp.zeros((), field.dtype)
-    gradients = [
-        (jnp.roll(field, -1, axis) - field) / h for axis, h in enumerate(dx)
-    ]
+    gradients = [(jnp.roll(field, -1, axis) - field) / h for axis, h in enumerate(dx)]
     return sum(jnp.mean(g**2) for g in gradients)

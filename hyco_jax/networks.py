@@ -19,7 +19,6 @@ from flax import linen as nn
 from hyco_jax import convolution
 from hyco_jax.types import Array, Model, Params
 
-# GELU and SiLU are smooth; on CPU they cost more than the memory traffic of ReLU.
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": nn.gelu,
     "relu": nn.relu,
@@ -29,7 +28,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 class _Network(nn.Module):
-    """What the networks share: padding, coordinates, and the residual output.
+    """What the networks share.
 
     Attributes:
         ndim: Number of spatial axes.
@@ -56,13 +55,13 @@ class _Network(nn.Module):
         return u + self.conv(x, u.shape[-1], 1, kernel_init=nn.initializers.zeros)
 
     def conv(self, x: Array, features: int, size: int = 3, **kwargs) -> Array:
-        """Applies a new convolution."""
         sizes = (size,) * self.ndim
         return convolution.Conv(features, sizes, self.padding, **kwargs)(x)
 
-    def activated_conv(self, x: Array, features: int) -> Array:
-        """Applies a new convolution and the activation."""
-        return ACTIVATIONS[self.activation](self.conv(x, features))
+    def activated_convs(self, x: Array, *filters: int) -> Array:
+        for features in filters:
+            x = ACTIVATIONS[self.activation](self.conv(x, features))
+        return x
 
 
 class ConvNet(_Network):
@@ -75,9 +74,7 @@ class ConvNet(_Network):
     filters: tuple[int, ...] = (16, 32, 64)
 
     def features(self, x: Array) -> Array:
-        for features in self.filters:
-            x = self.activated_conv(x, features)
-        return x
+        return self.activated_convs(x, *self.filters)
 
 
 class ResNet(_Network):
@@ -94,8 +91,7 @@ class ResNet(_Network):
     def features(self, x: Array) -> Array:
         for features in self.filters:
             skip = x if x.shape[-1] == features else self.conv(x, features, 1)
-            x = self.activated_conv(self.activated_conv(x, features), features)
-            x = skip + x
+            x = skip + self.activated_convs(x, features, features)
         return x
 
 
@@ -120,22 +116,21 @@ class UNet(_Network):
         *filters, coarsest = [self.filters * growth**i for i in range(self.levels)]
         skips = []
         for features in filters:
-            x = self.activated_conv(self.activated_conv(x, features), features)
+            x = self.activated_convs(x, features, features)
             skips.append(x)
             x = _coarsen(x, self.ndim)
-        x = self.activated_conv(self.activated_conv(x, coarsest), coarsest)
+        x = self.activated_convs(x, coarsest, coarsest)
         for features, skip in zip(filters[::-1], skips[::-1], strict=True):
-            x = _refine(x, self.ndim, self.padding)
-            x = jnp.concatenate([skip, x], axis=-1)
-            x = self.activated_conv(self.activated_conv(x, features), features)
+            x = jnp.concatenate([skip, _refine(x, self.ndim, self.padding)], axis=-1)
+            x = self.activated_convs(x, features, features)
         return x
 
 
-NETWORKS: dict[str, type[_Network]] = {
-    "convnet": ConvNet,
-    "resnet": ResNet,
-    "unet": UNet,
-}
+NETWORKS = {"convnet": ConvNet, "resnet": ResNet, "unet": UNet}
+
+_CHOICES = {"activation": sorted(ACTIVATIONS), "padding": list(convolution.PADDINGS)}
+_FILTERS = tuple[int, ...]
+_KINDS = {bool: "a bool", int: "a positive int", _FILTERS: "a tuple of positive int"}
 
 
 def make_network(name: str, u_shape: Sequence[int], **options) -> nn.Module:
@@ -169,7 +164,7 @@ def as_model(module: nn.Module, u_shape: Sequence[int]) -> Model:
 
     Args:
         module: Maps `u (*S, C)` to the same shape; without mutable state.
-        u_shape: Shape `(*S, C)` of the state.
+        u_shape: Shape of `u`.
 
     Returns:
         The model; its parameters are `{"network": parameters of the module}`.
@@ -207,51 +202,38 @@ def check_resolution(module: nn.Module, resolution: tuple[int, ...]) -> None:
         )
 
 
-_KINDS: dict[object, tuple[str, Callable[[object], bool]]] = {
-    bool: ("a bool", lambda x: isinstance(x, bool)),
-    int: ("a positive int", lambda x: type(x) is int and x > 0),
-    str: ("a str", lambda x: isinstance(x, str)),
-    tuple[int, ...]: (
-        "a tuple of positive int",
-        lambda x: (
-            isinstance(x, tuple) and x and all(type(n) is int and n > 0 for n in x)
-        ),
-    ),
-}
-
-
 def _checked(name, options):
     """Returns the options, lists as tuples, or raises a ValueError."""
-    options = dict(options)
-    network = NETWORKS[name]
-    types = typing.get_type_hints(network)
-    fields = [f.name for f in dataclasses.fields(network)]
-    allowed = sorted(set(fields) - {"ndim", "parent", "name"})
-    for option, value in list(options.items()):
+    kinds = typing.get_type_hints(NETWORKS[name])
+    fields = {field.name for field in dataclasses.fields(NETWORKS[name])}
+    allowed = sorted(fields - {"ndim", "parent", "name"})
+    checked = {}
+    for option, value in options.items():
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}; allowed: {allowed}")
         value = tuple(value) if isinstance(value, list) else value
-        kind, is_valid = _KINDS[types[option]]
-        if not is_valid(value):
+        if option in _CHOICES and value not in _CHOICES[option]:
+            names = _CHOICES[option]
+            raise ValueError(f"{name}.{option}={value!r} is not one of {names}")
+        if not _is_valid(value, kinds[option]):
+            kind = _KINDS[kinds[option]]
             raise ValueError(f"{name}.{option}={value!r} must be {kind}")
-        options[option] = value
-    choices = {"activation": sorted(ACTIVATIONS), "padding": [*convolution.PADDINGS]}
-    for option, names in choices.items():
-        if option in options and options[option] not in names:
-            raise ValueError(
-                f"{name}.{option}={options[option]!r} is not one of {names}"
-            )
-    return options
+        checked[option] = value
+    return checked
+
+
+def _is_valid(value, kind):
+    if kind == _FILTERS:
+        return type(value) is tuple and value and all(_is_valid(n, int) for n in value)
+    return type(value) is kind and (kind is not int or value > 0)
 
 
 def _with_coordinates(u, ndim):
     """Appends sin and cos of 2πx/L at the cell centres, shape `(..., C + 2 ndim)`."""
     grid = u.shape[-1 - ndim : -1]
     axes = [2 * jnp.pi * (jnp.arange(n, dtype=u.dtype) + 0.5) / n for n in grid]
-    waves = [
-        f(x) for x in jnp.meshgrid(*axes, indexing="ij") for f in (jnp.sin, jnp.cos)
-    ]
-    waves = jnp.stack(waves, axis=-1)
+    x = jnp.meshgrid(*axes, indexing="ij")
+    waves = jnp.stack([f(x_i) for x_i in x for f in (jnp.sin, jnp.cos)], axis=-1)
     waves = jnp.broadcast_to(waves, (*u.shape[:-1], 2 * ndim))
     return jnp.concatenate([u, waves], axis=-1)
 
@@ -268,12 +250,10 @@ def _refine(x, ndim, padding):
     mode = "wrap" if padding == "CIRCULAR" else "edge"
     for axis in range(x.ndim - 1 - ndim, x.ndim - 1):
         n = x.shape[axis]
-        widths = [(0, 0)] * x.ndim
-        widths[axis] = (1, 1)
+        widths = [(int(i == axis),) * 2 for i in range(x.ndim)]
         padded = jnp.pad(x, widths, mode=mode)
         before = jax.lax.slice_in_dim(padded, 0, n, axis=axis)
         after = jax.lax.slice_in_dim(padded, 2, n + 2, axis=axis)
-        pair = [0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after]
-        x = jnp.stack(pair, axis + 1)
+        x = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
         x = x.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 2 :])
     return x

@@ -62,9 +62,7 @@ def train(
         result, one per part), `count` (iterations of this call), `evaluations`,
         `status` (index into `lbfgs.STATUS`).
     """
-    loss_parts = make_loss(
-        data, step=step, window_chunk=window_chunk, observe=observe
-    )
+    loss_parts = make_loss(data, step=step, window_chunk=window_chunk, observe=observe)
 
     def loss(params):
         variables = {**state.constants, **params}
@@ -146,9 +144,12 @@ def make_loss(
         zero = jnp.zeros((), part.targets.dtype)
         return jax.lax.scan(add, zero, index)[0]
 
-    return lambda params: jnp.stack(
-        [part_sum(params, part, n) for part, n in zip(data, sizes, strict=True)]
-    ) / sum(sizes)
+    return lambda params: (
+        jnp.stack(
+            [part_sum(params, part, n) for part, n in zip(data, sizes, strict=True)]
+        )
+        / sum(sizes)
+    )
 
 
 def _descend(loss, params, opt_state, tx, num_iterations) -> lbfgs.Result:

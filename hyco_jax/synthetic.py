@@ -121,9 +121,9 @@ def train(
     # A key of its own for each part: real windows come in the same order whatever is
     # generated beside them.
     order = tuple(
-        _shuffled(
-            jax.random.fold_in(key, i), len(part.sim), count * size
-        ).reshape(count, size)
+        _shuffled(jax.random.fold_in(key, i), len(part.sim), count * size).reshape(
+            count, size
+        )
         for i, (part, size) in enumerate(zip(data, batch_sizes, strict=True))
     )
 
@@ -151,7 +151,9 @@ def train(
         "grad_norms": norms.reshape(num_epochs, -1).mean(axis=1),
         "final_loss": per_epoch[-1],
         "best_loss": jnp.nanmin(per_epoch),
-        "part_losses": terms.reshape(num_epochs, updates_per_epoch, -1)[-1].mean(axis=0),
+        "part_losses": terms.reshape(num_epochs, updates_per_epoch, -1)[-1].mean(
+            axis=0
+        ),
         "count": jnp.asarray(count, jnp.int32),
     }
     new_state = state.replace(

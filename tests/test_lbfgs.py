@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 
 from hyco_jax import lbfgs
+from tests import toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
 
@@ -127,7 +128,7 @@ def test_an_ill_conditioned_problem_takes_the_work_it_takes_scipy():
     assert result.losses[-1] < 0.5 * restarted.losses[-1]
 
 
-def test_rosenbrock_agrees_with_scipy():
+def test_rosenbrock_falls_steadily_to_the_minimum_that_scipy_finds():
     result = solve("rosenbrock", [-1.2, 1.0])
     reference = scipy.optimize.minimize(
         scipy.optimize.rosen, [-1.2, 1.0], jac=scipy.optimize.rosen_der, method="BFGS"
@@ -135,11 +136,8 @@ def test_rosenbrock_agrees_with_scipy():
     np.testing.assert_allclose(result.params["x"], reference.x, atol=1e-3)
     # The same work: SciPy makes 32 iterations.
     assert 15 <= result.num_iterations <= 2 * reference.nit
-
-
-def test_the_losses_are_those_of_the_iterates_and_never_rise():
-    result = solve("rosenbrock", [-1.2, 1.0])
-    # (1 + 1.2)² + 100 (1 - 1.44)² = 4.84 + 19.36 = 24.2
+    # The losses are those of the iterates, and never rise. At the start it is
+    # (1 + 1.2)² + 100 (1 - 1.44)² = 24.2
     assert result.losses[0] == pytest.approx(24.2, rel=1e-5)
     done = int(result.num_iterations)
     assert (np.diff(result.losses[: done + 1]) < 0).all()
@@ -152,8 +150,7 @@ def test_the_losses_are_those_of_the_iterates_and_never_rise():
 
 def test_the_iteration_limit_ends_the_search_without_harm():
     result = minimize_squares(False)(ZERO, init(ZERO), TRUTH)
-    assert status(result) == "iteration limit"
-    assert result.num_iterations == 5
+    assert status(result) == "iteration limit" and result.num_iterations == 5
     # Each iteration costs an evaluation or more, and the start costs one.
     assert 6 <= result.num_evaluations <= 5 * 20 + 1
     assert result.losses[-1] < 0.1 * result.losses[0]
@@ -178,8 +175,7 @@ def test_a_failed_line_search_keeps_the_parameters_and_restarts_the_memory():
 
 def test_a_vanishing_gradient_needs_no_line_search():
     result = minimize_squares(False)({"x": TRUTH}, init(ZERO), TRUTH)
-    assert status(result) == "converged"
-    assert (result.num_iterations, result.num_evaluations) == (0, 1)
+    assert status(result) == "converged" and result.num_evaluations == 1
     np.testing.assert_array_equal(result.params["x"], TRUTH)
 
 
@@ -234,14 +230,11 @@ def test_the_state_keeps_structure_shapes_and_types(carry_memory):
     minimize = minimize_squares(carry_memory)
     params, opt_state = ZERO, init(ZERO)
 
-    def describe(tree):
-        return jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), tree)
-
-    shapes = describe((params, opt_state))
+    shapes = toy.describe((params, opt_state))
     for shift in range(3):
         result = minimize(params, opt_state, TRUTH + shift)
         params, opt_state = result.params, result.opt_state
-        assert describe((params, opt_state)) == shapes
+        assert toy.describe((params, opt_state)) == shapes
     assert minimize._cache_size() == 1
 
 

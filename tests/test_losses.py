@@ -117,9 +117,7 @@ def test_weights_may_differ_by_channel(key):
         batch.replace(weights=jnp.asarray(w).reshape(1, 1, 1, 2))
         for w in ([1.0, 0.0], [0.0, 1.0], [3.0, 0.5])
     ]
-    first, second, mixed = (
-        losses.window_losses(toy.diffuse, params, b) for b in split
-    )
+    first, second, mixed = (losses.window_losses(toy.diffuse, params, b) for b in split)
     total = losses.window_losses(toy.diffuse, params, both)
     np.testing.assert_allclose(first + second, total, rtol=1e-5)
     np.testing.assert_allclose(3 * first + 0.5 * second, mixed, rtol=1e-5)

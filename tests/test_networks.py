@@ -33,8 +33,17 @@ def _state(shape, seed=1):
     return jax.random.normal(jax.random.key(seed), shape)
 
 
-@pytest.mark.parametrize("grid", [(6,), (4, 6), (4, 2, 6)], ids=["1d", "2d", "3d"])
-@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
+@pytest.mark.parametrize(
+    ("name", "grid"),
+    [
+        ("convnet", (5,)),
+        ("resnet", (6,)),
+        ("resnet", (3, 5)),
+        ("unet", (6,)),
+        ("unet", (4, 6)),
+        ("unet", (4, 2, 6)),
+    ],
+)
 def test_a_network_starts_as_the_identity_and_then_is_not(name, grid):
     u = _state((*grid, 2))
     model = _make(name, u.shape)
@@ -51,7 +60,8 @@ def test_parameters_fit_every_resolution(name):
     params = _generic(_make(name, (8, 2)))
     for size in (4, 12):
         u = _state((size, 2))
-        assert _make(name, u.shape).step(params, u).shape == u.shape
+        out = jax.eval_shape(_make(name, u.shape).step, params, u)
+        assert out.shape == u.shape
 
 
 @pytest.mark.parametrize("name", sorted(networks.NETWORKS))
@@ -119,12 +129,11 @@ def test_mapping_equals_a_loop_and_gradients_are_finite(name):
     u = _state((3, 8, 2))
     model = _make(name, u.shape[1:], coordinates=True)
     params = _generic(model)
-    mapped = jax.vmap(model.step, in_axes=(None, 0))(params, u)
+    mapped = jax.jit(jax.vmap(model.step, in_axes=(None, 0)))(params, u)
+    step = jax.jit(model.step)
     for one, expected in zip(u, mapped, strict=True):
         # Rounding: the products are summed in another order.
-        np.testing.assert_allclose(
-            model.step(params, one), expected, rtol=1e-5, atol=1e-5
-        )
+        np.testing.assert_allclose(step(params, one), expected, rtol=1e-5, atol=1e-5)
 
     def loss(params):
         return jnp.sum(jax.vmap(model.step, in_axes=(None, 0))(params, u) ** 2)
@@ -135,11 +144,10 @@ def test_mapping_equals_a_loop_and_gradients_are_finite(name):
         assert jnp.abs(leaf).max() > 0
 
 
-@pytest.mark.parametrize("activation", sorted(networks.ACTIVATIONS))
-def test_a_network_overfits_one_batch(activation):
+def test_a_network_overfits_one_batch():
     u = _state((4, 8, 1))
     target = jnp.roll(u, 1, axis=1) - 0.5 * u
-    model = _make("resnet", u.shape[1:], activation=activation)
+    model = _make("resnet", u.shape[1:], activation="gelu")
     tx = optax.adam(1e-2)
 
     def loss(params):

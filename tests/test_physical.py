@@ -49,7 +49,7 @@ def make_train(method="lbfgs", tx=None, num_iterations=15, **options):
 
 @pytest.fixture(scope="module")
 def trainers():
-    """Compiled trainers of both methods; adam so fast that its loss goes up and down."""
+    """Compiled trainers; adam is so fast that its loss goes up and down."""
     return {
         "lbfgs": make_train(num_iterations=30),
         "adam": make_train(
@@ -175,12 +175,9 @@ def test_a_penalty_enters_the_loss_but_not_its_parts(parts, fitted):
 
 @pytest.mark.parametrize("method", physical.METHODS)
 def test_the_state_keeps_structure_shapes_and_types(parts, trainers, method):
-    def describe(state):
-        return jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), state)
-
     train, state = trainers[method]
-    shapes = describe(state)
+    shapes = toy.describe(state)
     for _ in range(3):
         state, _ = train(state, parts)
-        assert describe(state) == shapes
+        assert toy.describe(state) == shapes
     assert train._cache_size() == 1

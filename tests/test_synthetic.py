@@ -65,23 +65,6 @@ def train(tx):
     return make_train(tx)
 
 
-def recorder(num_updates, size):
-    """An optimiser that changes nothing and keeps every gradient."""
-
-    def init(params):
-        del params
-        return jnp.zeros((), jnp.int32), jnp.zeros((num_updates, size))
-
-    def update(grads, state, params=None):
-        del params
-        count, log = state
-        return jnp.zeros_like(grads["p"]), (count + 1, log.at[count].set(grads["p"]))
-
-    return optax.GradientTransformation(
-        init, lambda g, s, p: ({"p": (r := update(g, s, p))[0]}, r[1])
-    )
-
-
 def make_seen_windows():
     """Maps a key to how often each update sees each window, `(2 * UPDATES, 22)`."""
     total = sum(COUNTS)
@@ -98,7 +81,7 @@ def make_seen_windows():
             )
         )
         first += count
-    tx = recorder(2 * UPDATES, total)
+    tx = toy.recorder(2 * UPDATES, total)
     state = synthetic.init({"p": jnp.zeros(total)}, ["p"], tx)
     train = make_train(tx, lambda params, u: params["p"][:, None] * u)
 
@@ -194,7 +177,6 @@ def test_the_schedule_ends_where_the_run_does(tx, parts, train, key):
         state, _ = train(state, parts, jax.random.fold_in(key, i))
         moved.append(np.abs(state.params["kernel"] - before).max())
     # The cosine is at 0 after 4 * UPDATES updates, that is, after two calls.
-    assert state.step == 6 * UPDATES
     assert moved[0] > 0 and moved[1] > 0 and moved[2] == 0
 
 
@@ -209,14 +191,11 @@ def test_training_recovers_a_linear_model(parts, key):
 
 
 def test_the_state_keeps_structure_shapes_and_types(tx, parts, train, key):
-    def describe(state):
-        return jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), state)
-
     state = make_state(tx)
-    shapes = describe(state)
+    shapes = toy.describe(state)
     for i in range(3):
         state, _ = train(state, parts, jax.random.fold_in(key, i))
-        assert describe(state) == shapes
+        assert toy.describe(state) == shapes
     assert train._cache_size() == 1
 
 
@@ -245,11 +224,8 @@ def test_a_batch_of_all_windows_has_the_plain_loss_of_params_and_constants(
 
     variables = {"kernel": jnp.array([0.1, 0.5, 0.3]), "scale": jnp.array(2.0)}
     state = synthetic.init(variables, ["kernel"], tx)
-    train = make_train(
-        tx, step, num_epochs=1, updates_per_epoch=1, batch_sizes=COUNTS
-    )
+    train = make_train(tx, step, num_epochs=1, updates_per_epoch=1, batch_sizes=COUNTS)
     after, metrics = train(state, parts, key)
-    assert metrics["count"] == 1
     assert after.constants == state.constants and set(after.params) == {"kernel"}
     batches = [
         windows.gather(part, jnp.arange(count))
@@ -272,36 +248,3 @@ def test_a_batch_that_is_not_finite_is_left_out(
     np.testing.assert_allclose(after.params["kernel"], params["kernel"], rtol=2e-5)
     # The loss says so.
     assert np.isnan(metrics["losses"]).any()
-
-
-@pytest.mark.parametrize("optimizer", synthetic.OPTIMIZERS)
-def test_weight_decay_shrinks_parameters_without_gradient(optimizer):
-    tx = make_tx(optimizer=optimizer, scheduler="constant", weight_decay=0.1)
-    params = {"p": jnp.array([1.0, -2.0])}
-    updates, _ = tx.update({"p": jnp.zeros(2)}, tx.init(params), params)
-    assert (np.sign(updates["p"]) == [-1, 1]).all()
-    plain = make_tx(optimizer=optimizer, scheduler="constant")
-    updates, _ = plain.update({"p": jnp.zeros(2)}, plain.init(params), params)
-    np.testing.assert_array_equal(updates["p"], 0.0)
-
-
-def test_gradients_are_clipped_to_a_global_norm():
-    tx = make_tx(optimizer="sgd", scheduler="constant", clip_norm=2.0)
-    params = {"p": jnp.zeros(2)}
-    updates, _ = tx.update({"p": jnp.array([3.0, 4.0])}, tx.init(params), params)
-    # Norm 5 becomes 2, times the rate of 0.01.
-    np.testing.assert_allclose(updates["p"], [-0.012, -0.016], rtol=1e-5)
-    updates, _ = tx.update({"p": jnp.array([0.3, 0.4])}, tx.init(params), params)
-    np.testing.assert_allclose(updates["p"], [-0.003, -0.004], rtol=1e-5)
-
-
-def test_the_cosine_falls_to_zero_over_the_run():
-    tx = make_tx(optimizer="sgd", num_updates=4)
-    params = {"p": jnp.zeros(())}
-    state, rates = tx.init(params), []
-    for _ in range(5):
-        updates, state = tx.update({"p": jnp.ones(())}, state, params)
-        rates.append(-float(updates["p"]))
-    # 0.01 (1 + cos(π i / 4)) / 2
-    expected = 0.005 * (1 + np.cos(np.pi * np.arange(5) / 4))
-    np.testing.assert_allclose(rates, expected, atol=1e-8)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from hyco_jax import rollout
 from hyco_jax.types import Trajectories
@@ -45,4 +46,33 @@ def observed(states, mask=None):
         return Trajectories(states, jnp.ones((1,) * states.ndim))
     mask = np.array(np.broadcast_to(mask, (1, *states.shape[1:-1], 1)))
     mask[:, 0] = True
-    return Trajectories(jnp.where(mask, states, jnp.nan), jnp.asarray(mask, jnp.float32))
+    return Trajectories(
+        jnp.where(mask, states, jnp.nan), jnp.asarray(mask, jnp.float32)
+    )
+
+
+def recorder(num_updates, size):
+    """An optimiser of params `{"p": (size,)}` that changes nothing and logs gradients.
+
+    Its state is the number of updates and the log, shape `(num_updates, size)`.
+    """
+
+    def init(params):
+        del params
+        return jnp.zeros((), jnp.int32), jnp.zeros((num_updates, size))
+
+    def update(grads, state, params=None):
+        del params
+        count, log = state
+        state = count + 1, log.at[count].set(grads["p"])
+        return jax.tree.map(jnp.zeros_like, grads), state
+
+    return optax.GradientTransformation(init, update)
+
+
+def describe(tree):
+    """What a compiled function's cache tells apart: shapes, types, weak types."""
+    # PRNG keys have no weak type.
+    return jax.tree.map(
+        lambda x: (x.shape, x.dtype, getattr(x, "weak_type", None)), tree
+    )

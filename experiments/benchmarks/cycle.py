@@ -53,12 +53,15 @@ def main(arguments: list[str] | None = None):
         print(f"{name} ...", file=sys.stderr)
         rows += cases[name]()
     print(format_table(rows))
+    print(
+        "\nOpponents ran in this same run, in turn with ours; the original is quoted."
+    )
     report = machine | {"cases": [_to_dict(row) for row in rows]}
     if options.profile:
         context = training.make_context("reference_1d")
         parts = breakdown.profile(context, options.profile, options.repeats)
         print(f"\na cycle of reference_1d; its trace is in {options.profile}")
-        print(format_table([Row(name, sample) for name, sample in parts.items()]))
+        print(format_parts(parts))
         report["profile"] = {name: _summarise(s) for name, s in parts.items()}
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
@@ -95,6 +98,15 @@ def format_table(rows: list[Row]) -> str:
         for line in lines
     ]
     return "\n".join([*text, "", *notes]).rstrip()
+
+
+def format_parts(parts: dict[str, Sample]) -> str:
+    """Lays the parts of a cycle out with their shares of the first entry, the whole."""
+    whole = next(iter(parts.values()))
+    return "\n".join(
+        f"{name:30}{sample.median:9.4f} s {100 * ratio(sample, whole):6.1f} %"
+        for name, sample in parts.items()
+    )
 
 
 def _parse(arguments):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from experiments.benchmarks import measure, opponents, training
 from experiments.benchmarks.measure import Call, Row, Sample
-from hyco_jax import data, metrics, physical, players, rollout, synthetic, windows
+from hyco_jax import data, metrics, physical, records, rollout, synthetic, windows
 from hyco_jax.pde import burgers as equation
 
 _ITERATIONS = 10
@@ -19,7 +19,7 @@ def lbfgs(repeats: int) -> list[Row]:
     """Times 10 L-BFGS iterations on 99 windows of 256 points, beside SciPy's."""
     context = training.make_context("reference_1d")
     real, model = context.real, context.problem.model
-    record = players.make_record(real)
+    record = records.make_record(real)
     part = windows.real_windows(real, record.index(1), 1)
     parts = data.augment([part], [1.0], [len(part.sim)], record.scale)
     tx = physical.make_optimizer("lbfgs", 0.0)

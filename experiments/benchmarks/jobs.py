@@ -1,18 +1,16 @@
 """The default main job, as a user starts it."""
 
 import tempfile
-from pathlib import Path
 
-import configs
+from configs import burgers as configs
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Row, Sample
 
 
 def job() -> list[Row]:
     """Runs the default job once, cold, in a fresh process and a temporary workdir."""
-    path = Path(configs.__file__).with_name("burgers.py")
     with tempfile.TemporaryDirectory() as folder:
-        arguments = f"--config={path}", f"--workdir={folder}/run"
+        arguments = f"--config={configs.__file__}", f"--workdir={folder}/run"
         printed, seconds, peak = measure.measure_process(
             ("-m", "experiments.burgers", *arguments)
         )

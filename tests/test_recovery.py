@@ -1,0 +1,54 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from hyco_jax import data, physical, synthetic
+from hyco_jax.domain import Domain
+from hyco_jax.pde import burgers
+from tests import pair
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def test_a_viscosity_is_recovered_from_twice_its_value():
+    domain, bounds = Domain((32,), (16.0,)), (0.0, 2.0)
+    model = burgers.make_burgers(domain, 0.1, 1.0, bounds, is_field=False)
+    true_step = burgers.make_step(domain, 0.1, bounds[1])
+    sample_u0 = functools.partial(data.sample_u0, domain=domain, scale=1.0)
+
+    def sample(key, num_samples):
+        return sample_u0(key, num_samples=num_samples)
+
+    truth = data.simulate(true_step, 0.5, sample(jax.random.key(5), 2), 6)
+    region = data.observed_region(domain, ((0.25, 0.75),))
+    real = data.observe(jax.random.key(6), truth, region)
+    system = pair.make_system(
+        real,
+        {"synthetic": quadratic_stencil, "physical": model.step},
+        {
+            "synthetic": synthetic.make_optimizer("adam", 1e-2, "constant", 1),
+            "physical": physical.make_optimizer("lbfgs", 0.0),
+        },
+        sample,
+        dataclasses.replace(pair.SYNTHETIC, horizon=6),
+    )
+    stencil = {"linear": jnp.zeros((3, 1)), "quadratic": jnp.zeros((3, 1))}
+    start = {"synthetic": stencil, "physical": model.init(jax.random.key(0))}
+    guess = burgers.viscosity(start["physical"], bounds)
+    assert guess == pytest.approx(1.0, rel=1e-5)
+    state, metrics = pair.run(system, start, num_cycles=4, alpha=0.1, trust_power=1.0)
+    found = burgers.viscosity(state.physical.train.params, bounds)
+    assert found == pytest.approx(0.5, rel=2e-2)
+    # The network has learnt, and its predictions took part.
+    before = pair.make_state(system, start).synthetic.score
+    assert metrics["synthetic"]["score"] < 0.8 * before
+    assert metrics["physical"]["part_losses"][1] > 0
+
+
+def quadratic_stencil(params, u):
+    """u plus a stencil of its neighbours' values and squares."""
+    near = jnp.concatenate([jnp.roll(u, i, axis=0) for i in (-1, 0, 1)], axis=-1)
+    return u + near @ params["linear"] + near**2 @ params["quadratic"]

@@ -1,0 +1,171 @@
+import zipfile
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hyco_jax import storage
+from hyco_jax.domain import Domain
+from hyco_jax.types import Trajectories
+
+DOMAIN, DT = Domain((4,), (2.0,)), 0.1
+
+
+def make_entries():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(2, 3, 4, 1)).astype(np.float32)
+    weights = np.ones((1, 3, 4, 1), np.float32)
+    weights[:, 1:, :2] = 0
+    return {
+        "truth": truth,
+        "states": np.where(weights > 0, truth, np.float32(np.nan)),
+        "weights": weights,
+        "dt": np.float64(DT),
+        "extent": np.array([2.0]),
+    }
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data.npz"
+
+
+def test_what_is_saved_is_loaded_bit_by_bit(path):
+    entries = make_entries()
+    observed = Trajectories(
+        jnp.asarray(entries["states"]), jnp.asarray(entries["weights"])
+    )
+    storage.save(path, entries["truth"], observed, DOMAIN, DT)
+    truth, loaded = storage.load(path, DOMAIN, DT)
+    np.testing.assert_array_equal(truth, entries["truth"])
+    np.testing.assert_array_equal(loaded.states, entries["states"])
+    np.testing.assert_array_equal(loaded.weights, entries["weights"])
+    assert loaded.states.dtype == truth.dtype == np.float32
+    assert [file.name for file in path.parent.iterdir()] == ["data.npz"]
+
+
+def test_truth_may_be_absent(path):
+    entries = make_entries()
+    del entries["truth"]
+    np.savez(path, **entries)
+    truth, _ = storage.load(path, DOMAIN, DT)
+    assert truth.shape == entries["states"].shape and np.isnan(truth).all()
+
+
+def spoil(name, index, value):
+    entries = make_entries()
+    entries[name][index] = value
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"states": np.zeros(3, np.float32)}, r"lacks \['dt', 'extent', 'weights'\]"),
+        (make_entries() | {"dt": np.float64(0.2)}, r"dt=0.2.*has dt=0.1.*agree"),
+        (make_entries() | {"dt": np.full(2, DT)}, r"dt=\[0.1, 0.1\].*agree"),
+        (make_entries() | {"extent": np.array([1.0])}, r"extent=\[1.0\].*agree"),
+        (
+            make_entries() | {"states": np.zeros((2, 3, 5, 1), np.float32)},
+            r"states of shape \(2, 3, 5, 1\), expected \(simulations, steps \+ 1, 4, 1",
+        ),
+        (
+            make_entries() | {"states": np.zeros((2, 1, 4, 1), np.float32)},
+            r"states of shape \(2, 1, 4, 1\)",
+        ),
+        (
+            make_entries() | {"weights": np.ones((1, 2, 4, 1), np.float32)},
+            r"weights of shape \(1, 2, 4, 1\).*don't fit",
+        ),
+        (
+            make_entries() | {"weights": np.ones((4, 1), np.float32)},
+            r"weights of shape \(4, 1\).*don't fit",
+        ),
+        (
+            make_entries() | {"truth": np.zeros((1, 3, 4, 1), np.float32)},
+            r"truth of shape \(1, 3, 4, 1\)",
+        ),
+        (
+            make_entries() | {"states": np.zeros((2, 3, 4, 1), int)},
+            r"'states' of type int64, expected float32",
+        ),
+        (make_entries() | {"dt": np.array("fast")}, r"'dt' of type <U4"),
+        (spoil("states", (1, 2, 3), np.nan), "1 non-finite observed values"),
+        (spoil("states", (0, 0), np.inf), "4 non-finite observed values"),
+        (spoil("weights", (0, 1, 3), -1.0), "not finite and >= 0"),
+        (spoil("weights", (0, 1, 3), np.nan), "not finite and >= 0"),
+    ],
+)
+def test_entries_that_do_not_fit_are_one_line_errors(path, entries, message):
+    np.savez(path, **entries)
+    with pytest.raises(ValueError, match=message) as caught:
+        storage.load(path, DOMAIN, DT)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_state_at_the_start_has_to_be_complete(path):
+    entries = make_entries()
+    entries["weights"][:, 0, 1] = 0
+    entries["states"][:, 0, 1] = np.nan
+    np.savez(path, **entries)
+    with pytest.raises(ValueError, match="lacks values of states at t = 0"):
+        storage.load(path, DOMAIN, DT)
+
+
+def write_missing(path):
+    del path
+
+
+def write_text(path):
+    path.write_text("u = 1\n")
+
+
+def write_empty(path):
+    path.touch()
+
+
+def write_truncated(path):
+    np.savez(path, **make_entries())
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def write_flipped(path):
+    np.savez_compressed(path, **make_entries())
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        middle = archive.getinfo("truth.npy").header_offset + 120
+    content[middle] ^= 0xFF
+    path.write_bytes(content)
+
+
+def write_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def write_objects(path):
+    np.savez(path, **make_entries() | {"states": np.array([{}, []], object)})
+
+
+def write_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (write_missing, "does not exist; run with"),
+        (write_text, "not a readable .npz file"),
+        (write_empty, "not a readable .npz file"),
+        (write_truncated, "not a readable .npz file"),
+        (write_flipped, "not a readable .npz file"),
+        (write_array, "it holds a single array"),
+        (write_objects, "not a readable .npz file .*allow_pickle"),
+        (write_folder, "not a readable .npz file"),
+    ],
+)
+def test_files_that_cannot_be_read_are_one_line_errors(path, write, message):
+    write(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        storage.load(path, DOMAIN, DT)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
