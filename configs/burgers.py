@@ -68,7 +68,7 @@ def _default() -> ConfigDict:
     config.physical = ConfigDict()
     config.physical.learnable = ("viscosity",)
     config.physical.coefficient = "field"  # or "scalar"
-    config.physical.guess = 1.0
+    config.physical.guess = 2.0
     config.physical.bounds = (0.25, 6.0)
     config.physical.method = "lbfgs"  # or "adam"
     config.physical.learning_rate = 1e-2  # of adam
@@ -86,7 +86,7 @@ def _default() -> ConfigDict:
     config.synthetic.activation = "gelu"
     config.synthetic.padding = "CIRCULAR"
     config.synthetic.coordinates = True
-    config.synthetic.horizons = (10, 50)
+    config.synthetic.horizons = (10, 10, 50)
     config.synthetic.generated_horizon = 4
     config.synthetic.batch_size = 12
     config.synthetic.num_real = 3
@@ -102,7 +102,7 @@ def _default() -> ConfigDict:
     config.hybrid.synthetic_epochs_per_cycle = 2
     config.hybrid.physical_epochs_per_cycle = 5
     config.hybrid.alpha_synthetic = 1.0
-    config.hybrid.alpha_physical = 1e-2
+    config.hybrid.alpha_physical = 1e-3
     config.hybrid.trust_power = 1.0
     config.hybrid.num_generated_synthetic = 12  # by the physical model for the network
     config.hybrid.num_generated_physical = 4
@@ -148,6 +148,7 @@ def _full_size() -> dict:
             "horizon": 10,
             "window_chunk": 16,
             "h1_weight": 0.0,
+            "guess": 1.0,
             "bounds": (0.0, 2.0),
         },
         "synthetic": {
@@ -197,6 +198,7 @@ def _reference_1d() -> dict:
             "noise_std": 0.0,
         },
         "physical": {
+            "guess": 1.0,
             "bounds": (0.0, 2.0),
             "horizon": 1,
             "abs_tol": 1e-12,

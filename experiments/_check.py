@@ -77,9 +77,11 @@ def integers(least: int, length: str = "one or more") -> Rule:
     """The rule of a tuple of integers."""
     return (
         f"a tuple of {length} integers >= {least}, such as ({least}, {least + 1})",
-        lambda value: isinstance(value, tuple)
-        and len(value) > 0
-        and all(is_int(x, least) for x in value),
+        lambda value: (
+            isinstance(value, tuple)
+            and len(value) > 0
+            and all(is_int(x, least) for x in value)
+        ),
     )
 
 
@@ -92,9 +94,11 @@ def subset(*names: str) -> Rule:
     """The rule of a tuple of different names."""
     return (
         f"a tuple of one or more of {list(names)}",
-        lambda value: isinstance(value, tuple)
-        and 0 < len(value) == len(set(value))
-        and set(value) <= set(names),
+        lambda value: (
+            isinstance(value, tuple)
+            and 0 < len(value) == len(set(value))
+            and set(value) <= set(names)
+        ),
     )
 
 
@@ -107,28 +111,34 @@ TEXT: Rule = "text", lambda value: isinstance(value, str)
 FLAG: Rule = "True or False", lambda value: isinstance(value, bool)
 REGION: Rule = (
     "((lower, upper), ...) for each axis with 0 <= lower < upper <= 1",
-    lambda value: isinstance(value, tuple)
-    and len(value) > 0
-    and all(
-        isinstance(edge, tuple)
-        and len(edge) == 2
-        and all(is_number(x) for x in edge)
-        and 0 <= edge[0] < edge[1] <= 1
-        for edge in value
+    lambda value: (
+        isinstance(value, tuple)
+        and len(value) > 0
+        and all(
+            isinstance(edge, tuple)
+            and len(edge) == 2
+            and all(is_number(x) for x in edge)
+            and 0 <= edge[0] < edge[1] <= 1
+            for edge in value
+        )
     ),
 )
 BOUNDS: Rule = (
     "(lower, upper) with 0 <= lower < upper",
-    lambda value: isinstance(value, tuple)
-    and len(value) == 2
-    and all(is_number(x) for x in value)
-    and 0 <= value[0] < value[1],
+    lambda value: (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(is_number(x) for x in value)
+        and 0 <= value[0] < value[1]
+    ),
 )
 EXTENT: Rule = (
     "a tuple of finite numbers > 0, one per axis",
-    lambda value: isinstance(value, tuple)
-    and len(value) > 0
-    and all(is_number(x) and x > 0 for x in value),
+    lambda value: (
+        isinstance(value, tuple)
+        and len(value) > 0
+        and all(is_number(x) and x > 0 for x in value)
+    ),
 )
 
 RULES: dict[str, Rule] = {

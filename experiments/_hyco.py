@@ -20,9 +20,13 @@ from hyco_jax import (
     metric_writer,
     metrics,
     plots,
-    run as host_loop,
     storage,
     table,
+)
+from hyco_jax import (
+    run as host_loop,
+)
+from hyco_jax import (
     workdir as workdirs,
 )
 from hyco_jax.types import HybridState, Params, StepFn

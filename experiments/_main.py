@@ -7,6 +7,7 @@ by SIGTERM with everything saved.
 import signal
 import sys
 from collections.abc import Callable
+from logging import Formatter
 from pathlib import Path
 
 from absl import flags, logging
@@ -50,7 +51,7 @@ def main(run: Callable):
     logging.use_absl_handler()
     if flags.FLAGS.verbosity < logging.INFO:
         logging.set_verbosity(logging.INFO)
-    logging.get_absl_handler().setFormatter(logging.PythonFormatter("%(message)s"))
+    logging.get_absl_handler().setFormatter(Formatter("%(levelname)s %(message)s"))
     signal.signal(signal.SIGTERM, _terminate)
     try:
         run(_CONFIG.value, Path(_WORKDIR.value) if _WORKDIR.value else None)

@@ -1,6 +1,6 @@
 """Burgers' equation with an unknown viscosity: from config to physical system.
 
-    python -m experiments.burgers --config=configs/burgers.py [--workdir=DIR]
+python -m experiments.burgers --config=configs/burgers.py [--workdir=DIR]
 """
 
 import jax
@@ -39,11 +39,15 @@ def make_problem(config) -> Problem:
     """
     _check.check(config, RULES)
     domain = Domain(config.pde.resolution, config.pde.extent)
-    bounds = config.physical.bounds
+    bounds, guess = config.physical.bounds, config.physical.guess
+    if not bounds[0] < guess < bounds[1]:
+        _check.fail(
+            "physical.guess", guess, f"a number inside physical.bounds={bounds}"
+        )
     model = burgers.make_burgers(
         domain,
         config.pde.dt,
-        config.physical.guess,
+        guess,
         bounds,
         config.physical.coefficient == "field",
         config.pde.substeps or None,

@@ -47,9 +47,7 @@ class Domain:
     @property
     def dx(self) -> tuple[float, ...]:
         """Cell size along each axis."""
-        return tuple(
-            x / n for x, n in zip(self.extent, self.resolution, strict=True)
-        )
+        return tuple(x / n for x, n in zip(self.extent, self.resolution, strict=True))
 
     def coordinates(self) -> np.ndarray:
         """Cell centres, shape `(*S, D)`, float64."""

@@ -6,7 +6,7 @@ import pytest
 from hyco_jax import rollout
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics")
+pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
 
 PARAMS = {"rate": jnp.array(toy.RATE)}
 

@@ -6,7 +6,7 @@ from hyco_jax import windows
 from hyco_jax.types import Windows
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics")
+pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
 
 N, T, X, C = 2, 5, 4, 3
 SHAPE = (N, T + 1, X, C)
