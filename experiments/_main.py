@@ -30,6 +30,7 @@ def main(run: Callable):
         run: Called with the config and the workdir (or None for the default one).
     """
     try:
+        _check_config_file(sys.argv)
         rest = flags.FLAGS(sys.argv)
         if len(rest) > 1:
             raise flags.Error(f"unknown arguments {rest[1:]}; flags begin with --")
@@ -71,5 +72,20 @@ def _terminate(*_):
     raise Terminated("stopped by SIGTERM; run the same command to go on")
 
 
+def _check_config_file(argv: list[str]):
+    for argument in argv[1:]:
+        name, _, value = argument.lstrip("-").partition("=")
+        path = Path(value.partition(":")[0])
+        if name == "config" and value and not path.is_file():
+            raise flags.Error(
+                f"--config={value}: {path} does not exist; try "
+                "--config=configs/burgers.py"
+            )
+
+
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError | AttributeError):
+        text = f"{text} is not a key of the config, whose file lists them"
+    # What a config file raises comes wrapped in a traceback.
+    return text.rpartition("Error: ")[2] or type(error).__name__

@@ -1,16 +1,14 @@
 """Convolutional networks as synthetic models.
 
-All take `u (*S, C)` and predict `u + f(u)` of the same shape; the last layer starts at
-zero, so that the model starts as the identity. None has mutable state such as batch
-norm. Block structures and sizes follow `phiml.nn` (phiml/backend/torch/nets.py) without
-batch norm. The UNet differs in that it averages where that one takes maxima, and its
-upsampling convolutions have the same width inside as outside, which is the same for
-equal filters.
+All take `u (*S, C)` and predict `u + f(u)`; the last layer starts at zero, so that the
+model starts as the identity. No mutable state such as batch norm. Blocks and sizes
+follow `phiml.nn` (phiml/backend/torch/nets.py); the UNet differs: it averages where
+that one takes maxima, and its upsampling blocks are as wide inside as outside.
 """
 
 import dataclasses
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +17,7 @@ from flax import linen as nn
 from hyco_jax import convolution
 from hyco_jax.types import Array, Model, Params
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "gelu": nn.gelu,
-    "relu": nn.relu,
-    "silu": nn.silu,
-    "tanh": jnp.tanh,
-}
+ACTIVATIONS = {"gelu": nn.gelu, "relu": nn.relu, "silu": nn.silu, "tanh": jnp.tanh}
 
 
 class _Network(nn.Module):
