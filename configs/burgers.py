@@ -45,7 +45,7 @@ def _default() -> ConfigDict:
 
     config.pde = ConfigDict()
     config.pde.resolution = (128,)
-    config.pde.extent = (100.0,)
+    config.pde.extent = (64.0,)
     config.pde.dt = 0.5
     config.pde.substeps = 0  # of the diffusion; 0: as many as stability needs
     config.pde.viscosity = "sine_squared"  # or "constant"
@@ -72,7 +72,7 @@ def _default() -> ConfigDict:
     config.physical.bounds = (0.25, 6.0)
     config.physical.method = "lbfgs"  # or "adam"
     config.physical.learning_rate = 1e-2  # of adam
-    config.physical.abs_tol = 1e-7
+    config.physical.abs_tol = 1e-9
     config.physical.horizon = 10
     config.physical.window_stride = 1
     config.physical.window_chunk = 0  # 0: all windows at once
@@ -86,9 +86,9 @@ def _default() -> ConfigDict:
     config.synthetic.activation = "gelu"
     config.synthetic.padding = "CIRCULAR"
     config.synthetic.coordinates = True
-    config.synthetic.horizons = (10, 10, 50)
+    config.synthetic.horizons = (10, 10, 10, 50)
     config.synthetic.generated_horizon = 4
-    config.synthetic.batch_size = 12
+    config.synthetic.batch_size = 16
     config.synthetic.num_real = 3
     config.synthetic.optimizer = "adam"
     config.synthetic.scheduler = "cosine"
@@ -97,10 +97,10 @@ def _default() -> ConfigDict:
     config.synthetic.clip_norm = 1.0
 
     config.hybrid = ConfigDict()
-    config.hybrid.cycles = 30
+    config.hybrid.cycles = 18
     config.hybrid.warmup = 2
     config.hybrid.synthetic_epochs_per_cycle = 2
-    config.hybrid.physical_epochs_per_cycle = 5
+    config.hybrid.physical_epochs_per_cycle = 10
     config.hybrid.alpha_synthetic = 1.0
     config.hybrid.alpha_physical = 1e-3
     config.hybrid.trust_power = 1.0
@@ -118,9 +118,15 @@ def _default() -> ConfigDict:
 
 def _two_dimensional() -> dict:
     return {
-        "pde": {"resolution": (64, 64), "extent": (50.0, 50.0)},
-        "data": {"region": ((0.25, 0.75), (0.25, 0.75))},
-        "synthetic": {"name": "unet"},
+        "pde": {"resolution": (64, 64), "extent": (48.0, 48.0)},
+        "data": {"num_steps": 20, "region": ((0.25, 0.75), (0.25, 0.75))},
+        "synthetic": {"unet": {"filters": 16}, "horizons": (5, 5, 20)},
+        "hybrid": {
+            "cycles": 10,
+            "warmup": 2,
+            "num_generated_synthetic": 8,
+            "num_predict_steps_synthetic": 20,
+        },
     }
 
 

@@ -41,8 +41,7 @@ class _Network(nn.Module):
     @nn.compact
     def __call__(self, u: Array) -> Array:
         check_resolution(self, u.shape[-1 - self.ndim : -1])
-        x = _with_coordinates(u, self.ndim) if self.coordinates else u
-        x = self.features(x)
+        x = self.features(_with_coordinates(u, self.ndim) if self.coordinates else u)
         if not self.residual:
             return self.conv(x, u.shape[-1], 1)
         return u + self.conv(x, u.shape[-1], 1, kernel_init=nn.initializers.zeros)
@@ -152,8 +151,7 @@ def make_network(name: str, u_shape: Sequence[int], **options) -> nn.Module:
 def as_model(module: nn.Module, u_shape: Sequence[int]) -> Model:
     """Makes a Linen module a synthetic model.
 
-    Flax is confined to this file and `convolution.py`: a move to NNX would be here,
-    with `nnx.split` in `init` and `nnx.merge` in `step`.
+    Flax is confined to this file and `convolution.py`: a move to NNX would be here.
 
     Args:
         module: Maps `u (*S, C)` to the same shape; without mutable state.
@@ -205,8 +203,8 @@ def _checked(name, options):
         if option not in allowed:
             raise ValueError(f"{name} has no option {option!r}; allowed: {allowed}")
         value = tuple(value) if isinstance(value, list) else value
-        if option in _CHOICES and value not in _CHOICES[option]:
-            names = _CHOICES[option]
+        names = _CHOICES.get(option, [value])
+        if value not in names:
             raise ValueError(f"{name}.{option}={value!r} is not one of {names}")
         if not _is_valid(value, kinds[option]):
             kind = _KINDS[kinds[option]]

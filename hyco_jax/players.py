@@ -6,6 +6,7 @@ input is the physical model's predicted state and whose targets are real observa
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -75,10 +76,7 @@ def count_updates(record: Record, settings: SyntheticSettings) -> int:
     An epoch of real data alone makes as many, so that modes compare.
     """
     count = len(record.index(settings.horizon)[0])
-    per_trajectory = settings.num_predict_steps + 1 - settings.generated_horizon
-    count += settings.num_generated * per_trajectory
-    if not record.is_full:
-        count += record.num_sims * (record.num_steps + 1 - settings.generated_horizon)
+    count += sum(_count_predicted(record, settings))
     return synthetic.num_updates(count, settings.batch_size)
 
 
@@ -105,13 +103,14 @@ def make_synthetic_player(
         Its functions for the cycle.
     """
     index = record.index(settings.horizon)
-    num_generated = settings.batch_size - settings.num_real
-    num_corrected = 0 if record.is_full else num_generated // 2
+    num_predicted = settings.batch_size - settings.num_real
+    along_real, elsewhere = _count_predicted(record, settings)
+    num_along_real = math.ceil(num_predicted * along_real / (along_real + elsewhere))
     batch_sizes = {
         # Of three windows, a batch of twelve would only hold four copies of each.
         1: (min(settings.batch_size, len(index[0])),),
-        2: (settings.num_real, num_generated),
-        3: (settings.num_real, num_corrected, num_generated - num_corrected),
+        2: (settings.num_real, num_predicted),
+        3: (settings.num_real, num_along_real, num_predicted - num_along_real),
     }
 
     def generate(params, real, key):
@@ -127,8 +126,9 @@ def make_synthetic_player(
                 trajectories, along_real, real, settings.generated_horizon
             )
             # What a partner's prediction is the input or the target of carries alpha,
-            # so that alpha = 0 decouples; two such kinds share it.
-            alphas += [alpha / (len(parts) - 1)] * (len(parts) - 1)
+            # so that alpha = 0 decouples; together it is one mean over all entries.
+            totals = [len(p.sim) * windows.mean_weight(p) for p in parts[1:]]
+            alphas += [alpha * total / sum(totals) for total in totals]
         return data.augment(parts, alphas, batch_sizes[len(parts)], record.scale)
 
     def train(state, parts, key):
@@ -219,6 +219,14 @@ def make_score(record: Record, step: StepFn) -> Callable[[Params, Trajectories],
         return losses.window_losses(step, params, batch).mean()
 
     return score
+
+
+def _count_predicted(record: Record, settings: SyntheticSettings) -> tuple[int, int]:
+    """Windows along the real simulations, and of other predictions."""
+    horizon = settings.generated_horizon
+    along_real = record.num_sims * (record.num_steps + 1 - horizon)
+    elsewhere = settings.num_generated * (settings.num_predict_steps + 1 - horizon)
+    return 0 if record.is_full else along_real, elsewhere
 
 
 def _predicted_parts(trajectories, along_real, real, horizon) -> list[Windows]:

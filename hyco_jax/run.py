@@ -113,15 +113,15 @@ def run(
 
 
 def describe(line: dict) -> str:
-    """Says a cycle's losses and errors in one line."""
-    names = {
-        "physical/loss_real": "physical",
-        "synthetic/loss_real": "synthetic",
-        "physical/coefficient_error": "coefficient error",
-    }
-    return "  ".join(
-        f"{text} {line[name]:.3g}" for name, text in names.items() if name in line
-    )
+    """Says a cycle's losses on the real data and coefficient errors in one line."""
+    texts = []
+    for name, value in line.items():
+        model, _, metric = name.partition("/")
+        if metric == "loss_real":
+            texts.append(f"{model} {value:.3g}")
+        elif metric.endswith("_error"):
+            texts.append(f"{metric.replace('_', ' ')} {value:.3g}")
+    return "  ".join(texts)
 
 
 def _resume(stage, state, directory, workdir) -> tuple[HybridState, int]:
