@@ -101,7 +101,7 @@ def _default() -> ConfigDict:
     config.hybrid.warmup = 2
     config.hybrid.synthetic_epochs_per_cycle = 2
     config.hybrid.physical_epochs_per_cycle = 10
-    config.hybrid.alpha_synthetic = 1.0
+    config.hybrid.alpha_synthetic = 10.0
     config.hybrid.alpha_physical = 1e-3
     config.hybrid.trust_power = 1.0
     config.hybrid.num_generated_synthetic = 12  # by the physical model for the network

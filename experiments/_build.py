@@ -77,6 +77,30 @@ def select(real: Trajectories, sims: tuple[int, ...]) -> Trajectories:
     return Trajectories(real.states[np.array(sims)], weights)
 
 
+def static_record(config, problem: Problem) -> records.Record:
+    """What is known of simulated data before they are."""
+    region = data.observed_region(problem.domain, config.data.region)
+    num_times = config.data.num_steps + 1
+    mask = data.observation_mask(num_times, region, config.data.every)
+    shape = (
+        len(config.data.train_sim),
+        num_times,
+        *problem.domain.resolution,
+        problem.domain.ndim,
+    )
+    return records.Record(mask.astype(np.float32), shape, 1.0)
+
+
+def check_windows(config, record: records.Record):
+    """Raises a ValueError if a horizon doesn't fit or an observation is not used."""
+    if config.mode != "physical":
+        used = [(*record.index(h), h) for h in set(_schedule(config))]
+        record.check_used(used)
+    if config.mode != "synthetic":
+        settings = _physical_settings(config)
+        record.check_used([players.physical_windows(record, settings)])
+
+
 class Setup(NamedTuple):
     """Models, and the stages that train them, in order.
 
@@ -130,8 +154,7 @@ def build(
     physical_tx = physical.make_optimizer(
         config.physical.method, config.physical.learning_rate
     )
-    if config.mode != "physical":
-        record.check_used([(*record.index(h), h) for h in set(horizons)])
+    check_windows(config, record)
 
     synthetic_players = {
         horizon: players.make_synthetic_player(

@@ -94,6 +94,8 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
     problem = make_problem(config)
     _build.make_network(config, problem)
     _check_path(config)
+    if not config.data.path:
+        _build.check_windows(config, _build.static_record(config, problem))
     plain = config.to_dict()
     folder = folder or default_workdir(plain)
     if config.tasks == ("evaluate",):

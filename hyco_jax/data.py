@@ -145,20 +145,23 @@ def observe(
         States, NaN where unobserved, and weights of 0 and 1; the weights have length 1
         along the axes on which they don't depend.
     """
-    num_times = truth.shape[1]
     noise = noise_std * jnp.std(truth) * jax.random.normal(key, truth.shape)
-    seen_times = (np.arange(num_times) % every == 0).reshape(1, -1)
-    seen_cells = np.ones((1,) * region.ndim, bool) if region.all() else region
-    mask = (
-        np.expand_dims(seen_times, tuple(range(2, truth.ndim))) & seen_cells[..., None]
-    )
-    if mask.all():
-        mask = np.ones((1,) * truth.ndim, bool)
-    else:
-        mask[:, 0] = True
+    mask = observation_mask(truth.shape[1], region, every)
     states = (truth + noise).at[:, 0].set(truth[:, 0])
     states = jnp.where(mask, states, jnp.nan).astype(truth.dtype)
     return Trajectories(states, jnp.asarray(mask, truth.dtype))
+
+
+def observation_mask(num_times: int, region: np.ndarray, every: int) -> np.ndarray:
+    """Marks what `observe` observes, `(1, T + 1 or 1, *S or 1s, 1)`, bool."""
+    seen_times = (np.arange(num_times) % every == 0).reshape(1, -1)
+    seen_cells = np.ones((1,) * region.ndim, bool) if region.all() else region
+    seen_times = np.expand_dims(seen_times, tuple(range(2, region.ndim + 3)))
+    mask = seen_times & seen_cells[..., None]
+    if mask.all():
+        return np.ones((1,) * mask.ndim, bool)
+    mask[:, 0] = True
+    return mask
 
 
 def variance(data: Trajectories) -> Array:

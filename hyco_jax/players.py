@@ -80,6 +80,14 @@ def count_updates(record: Record, settings: SyntheticSettings) -> int:
     return synthetic.num_updates(count, settings.batch_size)
 
 
+def physical_windows(
+    record: Record, settings: PhysicalSettings
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Simulations, starts and horizon of the physical player's real windows."""
+    horizon = settings.horizon if record.is_full else record.num_steps
+    return *record.index(horizon, settings.window_stride), horizon
+
+
 def make_synthetic_player(
     record: Record,
     settings: SyntheticSettings,
@@ -170,9 +178,7 @@ def make_physical_player(
     Returns:
         Its functions for the cycle.
     """
-    horizon = settings.horizon if record.is_full else record.num_steps
-    index = record.index(horizon, settings.window_stride)
-    record.check_used([(*index, horizon)])
+    *index, horizon = physical_windows(record, settings)
 
     def generate(params, real, key):
         u0 = sample_u0(key, partner.num_generated)

@@ -114,10 +114,9 @@ def test_observations_that_no_window_uses_are_an_error_that_names_their_number()
         record.check_used([(*record.index(4), 4)])
     record.check_used([(*record.index(4), 4), (*record.index(6), 6)])
     sparse = dataclasses.replace(PHYSICAL, horizon=1, window_stride=3)
+    full = records.make_record(toy.observed(STATES))
     with pytest.raises(ValueError, match="no stride exceed the horizon"):
-        make_players(
-            toy.observed(STATES), dataclasses.replace(SYNTHETIC, horizon=1), sparse
-        )
+        full.check_used([players.physical_windows(full, sparse)])
 
 
 def test_the_score_is_the_error_of_whole_rollouts_in_units_of_the_variance():
