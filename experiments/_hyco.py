@@ -6,29 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from experiments import _build
+from experiments import _build, _results
 from experiments._build import Problem
-from hyco_jax import (
-    checkpoints,
-    data,
-    evaluate,
-    metric_writer,
-    metrics,
-    plots,
-    storage,
-    table,
-)
-from hyco_jax import (
-    run as host_loop,
-)
-from hyco_jax import (
-    workdir as workdirs,
-)
+from hyco_jax import checkpoints, storage
+from hyco_jax import run as host_loop
+from hyco_jax import workdir as workdirs
 from hyco_jax.types import HybridState, Params, StepFn
 
 # Keys of length and logging: they may change when a run is continued.
@@ -41,14 +26,6 @@ FREE_KEYS = (
     "save_every",
     "keep_checkpoints",
 )
-
-# Where each row of the table comes from.
-ROW_STAGE = {
-    "physical_alone": ("physical", "physical"),
-    "synthetic_alone": ("synthetic", "synthetic"),
-    "hybrid_physical": ("hybrid", "physical"),
-    "hybrid_synthetic": ("hybrid", "synthetic"),
-}
 
 MakeProblem = Callable[[ConfigDict], Problem]
 
@@ -65,18 +42,6 @@ class Pair(NamedTuple):
 
     physical: Trained
     synthetic: Trained
-
-
-class Context(NamedTuple):
-    """What the tasks of a run share."""
-
-    config: ConfigDict
-    problem: Problem
-    folder: Path
-    truth: np.ndarray
-    setup: _build.Setup
-    evaluate: dict[str, Callable]
-    real: object
 
 
 def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
@@ -105,7 +70,7 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         if (folder / "config.json").exists():
             workdirs.check_config(folder, plain, FREE_KEYS)
         truth, observed = _get_data(config, problem, folder)
-        context = make_context(config, problem, folder, truth, observed)
+        context = _results.make_context(config, problem, folder, truth, observed)
         # Only now that all fits: a refused config must not bind the workdir.
         workdirs.check_config(folder, plain, FREE_KEYS)
         workdirs.check_data(folder, workdirs.data_checksum((truth, observed)))
@@ -118,7 +83,7 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         workdirs.write_run_info(folder)
         states = _train(context) if "train" in config.tasks else _restore(context)
         if "evaluate" in config.tasks:
-            _write_results(context, states)
+            _results.write_results(context, states)
     logging.info("results are in %s", folder)
 
 
@@ -129,45 +94,11 @@ def default_workdir(plain: dict) -> Path:
     return Path("runs") / f"{name}-{variant}-{workdirs.config_hash(relevant)}"
 
 
-def make_context(config, problem, folder, truth, observed) -> Context:
-    """Builds models and stages for given data; nothing is compiled yet."""
-    real = _build.select(observed, config.data.train_sim)
-    network = _build.make_network(config, problem)
-    region = data.observed_region(problem.domain, config.data.region)
-    evaluate_fns = {
-        "physical": evaluate.make_evaluate(problem.model.step, region),
-        "synthetic": evaluate.make_evaluate(network.step, region),
-    }
-
-    def evaluation(stage):
-        models = [m for row, (s, m) in ROW_STAGE.items() if s == stage]
-
-        def score(state):
-            line = {}
-            for model in models:
-                side = getattr(state, model)
-                params = side.train.variables
-                errors = evaluate_fns[model](params, truth)
-                for split in ("train", "val"):
-                    sims = config.data[f"{split}_sim"]
-                    summary = evaluate.summarise(errors, sims, config.pde.dt)
-                    line[f"{model}/{split}_nrmse"] = summary["nrmse"]
-                if model == "physical":
-                    for name, error in _coefficient_errors(problem, params).items():
-                        line[f"physical/{name}_error"] = error
-            return line
-
-        return score
-
-    setup = _build.build(config, problem, real, evaluation)
-    return Context(config, problem, folder, truth, setup, evaluate_fns, real)
-
-
 def load(workdir: str | Path, make_problem: MakeProblem) -> Pair:
     """Loads both models of a run from a workdir, see `experiments.burgers.load`."""
     context = _reopen(Path(workdir), make_problem)
     states = _restore(context)
-    last = {model: states[stage] for stage, model in _rows(context).values()}
+    last = {model: states[stage] for stage, model in _results.rows_of(context).values()}
     missing = {"physical", "synthetic"} - set(last)
     sides = {
         model: getattr(last.get(model, next(iter(states.values()))), model)
@@ -212,7 +143,7 @@ def _get_data(config, problem, folder):
     return truth, observed
 
 
-def _train(context: Context) -> dict[str, HybridState]:
+def _train(context: _results.Context) -> dict[str, HybridState]:
     states = {}
     for stage in context.setup.stages:
         started = time.perf_counter()
@@ -225,7 +156,7 @@ def _train(context: Context) -> dict[str, HybridState]:
     return states
 
 
-def _restore(context: Context) -> dict[str, HybridState]:
+def _restore(context: _results.Context) -> dict[str, HybridState]:
     states = {}
     for stage in context.setup.stages:
         directory = context.folder / "checkpoints" / stage.name
@@ -238,106 +169,7 @@ def _restore(context: Context) -> dict[str, HybridState]:
     return states
 
 
-def _rows(context: Context) -> dict[str, tuple[str, str]]:
-    stages = {stage.name for stage in context.setup.stages}
-    return {row: at for row, at in ROW_STAGE.items() if at[0] in stages}
-
-
-def _coefficient_errors(problem, params) -> dict[str, float]:
-    values = problem.coefficients(params)
-    return {
-        name: float(metrics.relative_error(values[name], truth))
-        for name, truth in problem.true_coefficients.items()
-    }
-
-
-def _score_rows(context: Context, states, splits: dict[str, tuple[int, ...]]):
-    """Scores every row of the table; also returns what the figures draw."""
-    problem, truth = context.problem, context.truth
-    candidates = {
-        row: (model, getattr(states[stage], model).best_variables)
-        for row, (stage, model) in _rows(context).items()
-    }
-    if any(model == "physical" for model, _ in candidates.values()):
-        guess = problem.model.init(jax.random.key(0))
-        candidates = {"initial_guess": ("physical", guess)} | candidates
-    seconds = _seconds(context.folder)
-    rows, arrays = {}, {}
-    for row, (model, params) in candidates.items():
-        errors = jax.device_get(context.evaluate[model](params, truth))
-        rows[row] = {"seconds": seconds.get(ROW_STAGE.get(row, ("",))[0])}
-        if model == "physical":
-            values = problem.coefficients(params)
-            coefficient_errors = _coefficient_errors(problem, params).values()
-            rows[row]["coefficient_error"] = max(coefficient_errors)
-            for name, reference in problem.true_coefficients.items():
-                arrays[f"coefficient/{row}"] = np.broadcast_to(
-                    values[name], reference.shape
-                )
-        for split, sims in splits.items():
-            summary = evaluate.summarise(errors, sims, context.config.pde.dt)
-            rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
-            arrays[f"nrmse/{split}/{row}"] = errors["nrmse"][list(sims)].mean(axis=0)
-        arrays[f"rollout/{row}"] = errors["rollouts"][splits["val"][0]]
-    return rows, arrays
-
-
-def _seconds(folder: Path) -> dict[str, float]:
-    """Seconds of training of each stage, compilation included."""
-    seconds = {}
-    for line in metric_writer.read(folder / "timings.jsonl"):
-        total = seconds.get(line["stage"], 0.0) + line["cycle_seconds"]
-        seconds[line["stage"]] = total
-    return seconds
-
-
-def _write_results(context: Context, states: dict[str, HybridState]):
-    """Writes eval.json, arrays and figures, unless a finished run has them already."""
-    config, folder, domain = context.config, context.folder, context.problem.domain
-    cycles = {name: int(state.cycle) for name, state in states.items()}
-    path = folder / "eval.json"
-    if path.exists() and json.loads(path.read_text())["cycles"] == cycles:
-        _print(json.loads(path.read_text())["rows"])
-        return
-    splits = {"train": config.data.train_sim, "val": config.data.val_sim}
-    rows, arrays = _score_rows(context, states, splits)
-    truth = context.problem.true_coefficients
-    identified = {k: v for k, v in arrays.items() if k.startswith("coefficient/")}
-    identified |= {"coefficient/truth": next(iter(truth.values()))}
-    arrays |= identified | {
-        "rollout/truth": context.truth[splits["val"][0]],
-        "coordinates": domain.coordinates(),
-        "extent": np.array(domain.extent),
-        "dt": np.array(config.pde.dt),
-        "times": config.pde.dt * np.arange(config.data.num_steps + 1),
-        "observed": data.observed_region(domain, config.data.region),
-    }
-    _save_npz(folder / "coefficient.npz", identified)
-    _save_npz(folder / "arrays.npz", arrays)
-    history = metric_writer.read(folder / "metrics.jsonl")
-    plots.draw_all(arrays, history, folder / "figures")
-    # Last, since it says that all the rest is there.
-    text = json.dumps({"cycles": cycles, "rows": rows}, indent=2)
-    workdirs.write_atomic(path, text)
-    _print(rows)
-
-
-def _print(rows: dict[str, dict[str, float]]):
-    shown = {
-        row: {name: values.get(name) for name in table.COLUMNS}
-        for row, values in rows.items()
-    }
-    print(table.format_table(shown))
-
-
-def _save_npz(path: Path, arrays: dict[str, np.ndarray]):
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    temporary.replace(path)
-
-
-def _reopen(folder: Path, make_problem: MakeProblem) -> Context:
+def _reopen(folder: Path, make_problem: MakeProblem) -> _results.Context:
     path = folder / "config.json"
     if not path.exists():
         raise ValueError(f"{path} does not exist; is {folder} the workdir of a run?")
@@ -345,7 +177,7 @@ def _reopen(folder: Path, make_problem: MakeProblem) -> Context:
     problem = make_problem(config)
     own = config.data.path or folder / "data.npz"
     truth, observed = storage.load(Path(own), problem.domain, config.pde.dt)
-    return make_context(config, problem, folder, truth, observed)
+    return _results.make_context(config, problem, folder, truth, observed)
 
 
 def _tuples(value):
@@ -367,8 +199,8 @@ def _evaluate_only(config, problem: Problem, folder: Path):
         )
     states = _restore(context)
     splits = {"train": config.data.train_sim, "val": config.data.val_sim}
-    rows, _ = _score_rows(context._replace(truth=truth), states, splits)
+    rows, _ = _results.score_rows(context._replace(truth=truth), states, splits)
     if path != trained_on:
         target = folder / f"eval-{path.stem}.json"
         workdirs.write_atomic(target, json.dumps({"rows": rows}, indent=2))
-    _print(rows)
+    _results.print_table(rows)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from configs import burgers as config_file
-from experiments import _hyco, burgers
+from experiments import _hyco, _results, burgers
 from hyco_jax import metric_writer, rollout
 
 pytestmark = pytest.mark.slow
@@ -93,7 +93,7 @@ def test_a_run_writes_all_that_the_readme_promises(finished):
     ):
         assert (workdir / name).stat().st_size > 0, name
     rows = json.loads((workdir / "eval.json").read_text())["rows"]
-    assert list(rows) == ["initial_guess", *_hyco.ROW_STAGE]
+    assert list(rows) == ["initial_guess", *_results.ROW_STAGE]
     for row in rows:
         assert row.replace("_", " ") in result.stdout
     run = json.loads((workdir / "run.json").read_text())

@@ -8,14 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments import _hyco
+from experiments import _results
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Call, Sample
 from hyco_jax import checkpoints
 from hyco_jax.types import HybridState
 
 
-def profile(context: _hyco.Context, directory: str, repeats: int) -> dict[str, Sample]:
+def profile(
+    context: _results.Context, directory: str, repeats: int
+) -> dict[str, Sample]:
     """Writes a trace of a steady-state hybrid cycle, and times its parts.
 
     Args:

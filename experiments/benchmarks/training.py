@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import burgers as configs
-from experiments import _build, _hyco, burgers
+from experiments import _build, _results, burgers
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Call, Row, Sample
 from experiments.benchmarks.opponents import TorchUNet
@@ -17,12 +17,12 @@ _UNET = {"levels": 4, "filters": 16, "doubling": True}
 _BATCH, _SIZE, _UPDATES = 16, 128, 3
 
 
-def make_context(variant: str) -> _hyco.Context:
+def make_context(variant: str) -> _results.Context:
     """Builds what a run of `configs/burgers.py` trains; its data stay in memory."""
     config = configs.get_config(variant)
     problem = burgers.make_problem(config)
     truth, observed = _build.generate_data(config, problem)
-    return _hyco.make_context(config, problem, None, truth, observed)
+    return _results.make_context(config, problem, None, truth, observed)
 
 
 def reference_1d(repeats: int) -> list[Row]:
@@ -113,7 +113,7 @@ def unet_step(repeats: int, torch_python: str) -> list[Row]:
     return [Row("unet_step", samples.pop("ours"), "s", samples, 0.95, notes)]
 
 
-def _update_flop(context: _hyco.Context, network: Params) -> float:
+def _update_flop(context: _results.Context, network: Params) -> float:
     """Estimates the FLOPs of an update: kernels forwards, and twice backwards."""
     kernels = [leaf.size for leaf in jax.tree.leaves(network) if leaf.ndim > 1]
     points = np.prod(context.problem.domain.resolution)

@@ -1,0 +1,169 @@
+"""What came of a run: scores of every row, files, figures and the table."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from experiments import _build
+from experiments._build import Problem
+from hyco_jax import data, evaluate, metric_writer, metrics, plots, table
+from hyco_jax import workdir as workdirs
+from hyco_jax.types import HybridState, Trajectories
+
+# Where each row of the table comes from.
+ROW_STAGE = {
+    "physical_alone": ("physical", "physical"),
+    "synthetic_alone": ("synthetic", "synthetic"),
+    "hybrid_physical": ("hybrid", "physical"),
+    "hybrid_synthetic": ("hybrid", "synthetic"),
+}
+
+
+class Context(NamedTuple):
+    """What the tasks of a run share."""
+
+    config: ConfigDict
+    problem: Problem
+    folder: Path
+    truth: np.ndarray
+    setup: _build.Setup
+    evaluate: dict[str, Callable]
+    real: Trajectories
+
+
+def make_context(config, problem, folder, truth, observed) -> Context:
+    """Builds models and stages for given data; nothing is compiled yet."""
+    real = _build.select(observed, config.data.train_sim)
+    network = _build.make_network(config, problem)
+    region = data.observed_region(problem.domain, config.data.region)
+    evaluate_fns = {
+        "physical": evaluate.make_evaluate(problem.model.step, region),
+        "synthetic": evaluate.make_evaluate(network.step, region),
+    }
+
+    def evaluation(stage):
+        models = [m for row, (s, m) in ROW_STAGE.items() if s == stage]
+
+        def score(state):
+            line = {}
+            for model in models:
+                side = getattr(state, model)
+                params = side.train.variables
+                errors = evaluate_fns[model](params, truth)
+                for split in ("train", "val"):
+                    sims = config.data[f"{split}_sim"]
+                    summary = evaluate.summarise(errors, sims, config.pde.dt)
+                    line[f"{model}/{split}_nrmse"] = summary["nrmse"]
+                if model == "physical":
+                    for name, error in _coefficient_errors(problem, params).items():
+                        line[f"physical/{name}_error"] = error
+            return line
+
+        return score
+
+    setup = _build.build(config, problem, real, evaluation)
+    return Context(config, problem, folder, truth, setup, evaluate_fns, real)
+
+
+def rows_of(context: Context) -> dict[str, tuple[str, str]]:
+    stages = {stage.name for stage in context.setup.stages}
+    return {row: at for row, at in ROW_STAGE.items() if at[0] in stages}
+
+
+def _coefficient_errors(problem, params) -> dict[str, float]:
+    values = problem.coefficients(params)
+    return {
+        name: float(metrics.relative_error(values[name], truth))
+        for name, truth in problem.true_coefficients.items()
+    }
+
+
+def scorerows_of(context: Context, states, splits: dict[str, tuple[int, ...]]):
+    """Scores every row of the table; also returns what the figures draw."""
+    problem, truth = context.problem, context.truth
+    candidates = {
+        row: (model, getattr(states[stage], model).best_variables)
+        for row, (stage, model) in rows_of(context).items()
+    }
+    if any(model == "physical" for model, _ in candidates.values()):
+        guess = problem.model.init(jax.random.key(0))
+        candidates = {"initial_guess": ("physical", guess)} | candidates
+    seconds = _seconds(context.folder)
+    rows, arrays = {}, {}
+    for row, (model, params) in candidates.items():
+        errors = jax.device_get(context.evaluate[model](params, truth))
+        rows[row] = {"seconds": seconds.get(ROW_STAGE.get(row, ("",))[0])}
+        if model == "physical":
+            values = problem.coefficients(params)
+            coefficient_errors = _coefficient_errors(problem, params).values()
+            rows[row]["coefficient_error"] = max(coefficient_errors)
+            for name, reference in problem.true_coefficients.items():
+                arrays[f"coefficient/{row}"] = np.broadcast_to(
+                    values[name], reference.shape
+                )
+        for split, sims in splits.items():
+            summary = evaluate.summarise(errors, sims, context.config.pde.dt)
+            rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
+            arrays[f"nrmse/{split}/{row}"] = errors["nrmse"][list(sims)].mean(axis=0)
+        arrays[f"rollout/{row}"] = errors["rollouts"][splits["val"][0]]
+    return rows, arrays
+
+
+def _seconds(folder: Path) -> dict[str, float]:
+    """Seconds of training of each stage, compilation included."""
+    seconds = {}
+    for line in metric_writer.read(folder / "timings.jsonl"):
+        total = seconds.get(line["stage"], 0.0) + line["cycle_seconds"]
+        seconds[line["stage"]] = total
+    return seconds
+
+
+def write_results(context: Context, states: dict[str, HybridState]):
+    """Writes eval.json, arrays and figures, unless a finished run has them already."""
+    config, folder, domain = context.config, context.folder, context.problem.domain
+    cycles = {name: int(state.cycle) for name, state in states.items()}
+    path = folder / "eval.json"
+    if path.exists() and json.loads(path.read_text())["cycles"] == cycles:
+        print_table(json.loads(path.read_text())["rows"])
+        return
+    splits = {"train": config.data.train_sim, "val": config.data.val_sim}
+    rows, arrays = scorerows_of(context, states, splits)
+    truth = context.problem.true_coefficients
+    identified = {k: v for k, v in arrays.items() if k.startswith("coefficient/")}
+    identified |= {"coefficient/truth": next(iter(truth.values()))}
+    arrays |= identified | {
+        "rollout/truth": context.truth[splits["val"][0]],
+        "coordinates": domain.coordinates(),
+        "extent": np.array(domain.extent),
+        "dt": np.array(config.pde.dt),
+        "times": config.pde.dt * np.arange(config.data.num_steps + 1),
+        "observed": data.observed_region(domain, config.data.region),
+    }
+    _save_npz(folder / "coefficient.npz", identified)
+    _save_npz(folder / "arrays.npz", arrays)
+    history = metric_writer.read(folder / "metrics.jsonl")
+    plots.draw_all(arrays, history, folder / "figures")
+    # Last, since it says that all the rest is there.
+    text = json.dumps({"cycles": cycles, "rows": rows}, indent=2)
+    workdirs.write_atomic(path, text)
+    print_table(rows)
+
+
+def print_table(rows: dict[str, dict[str, float]]):
+    shown = {
+        row: {name: values.get(name) for name in table.COLUMNS}
+        for row, values in rows.items()
+    }
+    print(table.format_table(shown))
+
+
+def _save_npz(path: Path, arrays: dict[str, np.ndarray]):
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    temporary.replace(path)
