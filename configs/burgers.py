@@ -100,7 +100,7 @@ def _default() -> ConfigDict:
     config.hybrid.cycles = 18
     config.hybrid.warmup = 2
     config.hybrid.synthetic_epochs_per_cycle = 2
-    config.hybrid.physical_epochs_per_cycle = 10
+    config.hybrid.physical_epochs_per_cycle = 40
     config.hybrid.alpha_synthetic = 10.0
     config.hybrid.alpha_physical = 1e-3
     config.hybrid.trust_power = 1.0
