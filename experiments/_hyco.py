@@ -9,8 +9,8 @@ from typing import NamedTuple
 from absl import logging
 from ml_collections import ConfigDict
 
-from experiments import _build, _results
-from experiments._build import Problem
+from experiments import _build, _problem, _results
+from experiments._problem import Problem
 from hyco_jax import checkpoints, storage
 from hyco_jax import run as host_loop
 from hyco_jax import workdir as workdirs
@@ -57,10 +57,10 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         Terminated: If SIGTERM came.
     """
     problem = make_problem(config)
-    _build.make_network(config, problem)
+    _problem.make_network(config, problem)
     _check_path(config)
     if not config.data.path:
-        _build.check_windows(config, _build.static_record(config, problem))
+        _build.check_windows(config, _problem.static_record(config, problem))
     plain = config.to_dict()
     folder = folder or default_workdir(plain)
     if config.tasks == ("evaluate",):
@@ -108,7 +108,7 @@ def load(workdir: str | Path, make_problem: MakeProblem) -> Pair:
         logging.warning("%s was not trained in %s: untrained", model, workdir)
     return Pair(
         Trained(context.problem.model.step, sides["physical"].best_variables),
-        Trained(context.setup.network.step, sides["synthetic"].best_variables),
+        Trained(context.network.step, sides["synthetic"].best_variables),
     )
 
 
@@ -130,7 +130,7 @@ def _get_data(config, problem, folder):
                 f"{own} does not exist; add 'generate' to --config.tasks, or set "
                 "--config.data.path"
             )
-        return _build.generate_data(config, problem)
+        return _problem.generate_data(config, problem)
     path = Path(config.data.path) if config.data.path else own
     truth, observed = storage.load(path, problem.domain, config.pde.dt)
     expected = (config.data.num_sims, config.data.num_steps + 1)

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import _build
-from experiments._build import Problem
+from experiments import _build, _problem
+from experiments._problem import Problem
 from hyco_jax import data, evaluate, metric_writer, metrics, plots, table
 from hyco_jax import workdir as workdirs
-from hyco_jax.types import HybridState, Trajectories
+from hyco_jax.types import HybridState, Model, Trajectories
 
 # Where each row of the table comes from.
 ROW_STAGE = {
@@ -31,6 +31,7 @@ class Context(NamedTuple):
     problem: Problem
     folder: Path
     truth: np.ndarray
+    network: Model
     setup: _build.Setup
     evaluate: dict[str, Callable]
     real: Trajectories
@@ -38,8 +39,8 @@ class Context(NamedTuple):
 
 def make_context(config, problem, folder, truth, observed) -> Context:
     """Builds models and stages for given data; nothing is compiled yet."""
-    real = _build.select(observed, config.data.train_sim)
-    network = _build.make_network(config, problem)
+    real = _problem.select(observed, config.data.train_sim)
+    network = _problem.make_network(config, problem)
     region = data.observed_region(problem.domain, config.data.region)
     evaluate_fns = {
         "physical": evaluate.make_evaluate(problem.model.step, region),
@@ -66,8 +67,8 @@ def make_context(config, problem, folder, truth, observed) -> Context:
 
         return score
 
-    setup = _build.build(config, problem, real, evaluation)
-    return Context(config, problem, folder, truth, setup, evaluate_fns, real)
+    setup = _build.build(config, problem, network, real, evaluation)
+    return Context(config, problem, folder, truth, network, setup, evaluate_fns, real)
 
 
 def rows_of(context: Context) -> dict[str, tuple[str, str]]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import _check, _hyco, _main
-from experiments._build import Problem
+from experiments._problem import Problem
 from hyco_jax import data, losses
 from hyco_jax.domain import Domain
 from hyco_jax.pde import burgers

@@ -1,6 +1,6 @@
 """Prints the median table of several finished runs, such as one for each seed.
 
-    python -m experiments.medians runs/seed0 runs/seed1 runs/seed2
+python -m experiments.medians runs/seed0 runs/seed1 runs/seed2
 """
 
 import json
