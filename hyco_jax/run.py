@@ -84,7 +84,8 @@ def run(
             label = {"stage": stage.name, "cycle": number}
             metric_writer.append(workdir / "metrics.jsonl", label | line)
             evaluated = time.perf_counter()
-            if number % stage.save_every == 0 or number == total or stopping:
+            stop = bool(stopping)
+            if number % stage.save_every == 0 or number == total or stop:
                 checkpoints.save(directory, number, state, stage.keep_checkpoints)
             saved = time.perf_counter()
             seconds = {
@@ -104,7 +105,7 @@ def run(
                     describe(line),
                     saved - started,
                 )
-            if stopping:
+            if stop:
                 raise Terminated(
                     f"stopped by SIGTERM after cycle {number} of {total} of "
                     f"{stage.name}, which is saved; run the same command to go on"
