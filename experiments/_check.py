@@ -29,7 +29,11 @@ def check(config, rules: dict[str, Rule]):
         ValueError: At the first value that is not allowed.
     """
     rules = RULES | rules
-    for key, value in flatten(config.to_dict()).items():
+    flat = flatten(config.to_dict())
+    missing = sorted(rules.keys() - flat.keys())
+    if missing:
+        raise ValueError(f"the config lacks {missing}; compare with configs/")
+    for key, value in flat.items():
         if key not in rules:
             raise ValueError(f"config.{key} is not read by this experiment; remove it")
         text, allowed = rules[key]

@@ -1,7 +1,6 @@
 """What a run does: generate data, train the stages, evaluate, write it all down."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from ml_collections import ConfigDict
 
 from experiments import _build, _problem, _results
 from experiments._problem import Problem
-from hyco_jax import checkpoints, storage
+from hyco_jax import checkpoints, metric_writer, storage
 from hyco_jax import run as host_loop
 from hyco_jax import workdir as workdirs
 from hyco_jax.types import HybridState, Params, StepFn
@@ -64,7 +63,7 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
     plain = config.to_dict()
     folder = folder or default_workdir(plain)
     if config.tasks == ("evaluate",):
-        _evaluate_only(config, problem, folder)
+        _evaluate_only(config, make_problem, folder)
         return
     with workdirs.open_workdir(folder):
         if (folder / "config.json").exists():
@@ -88,8 +87,8 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
 
 
 def default_workdir(plain: dict) -> Path:
-    """runs/<experiment>-<variant>-<hash of what the result depends on>."""
-    relevant = {k: v for k, v in plain.items() if k not in ("tasks", "notes")}
+    """runs/<experiment>-<variant>-<hash of the config, logging keys apart>."""
+    relevant = {k: v for k, v in plain.items() if k not in FREE_KEYS}
     name, variant = plain["experiment_name"], plain["variant"]
     return Path("runs") / f"{name}-{variant}-{workdirs.config_hash(relevant)}"
 
@@ -146,13 +145,16 @@ def _get_data(config, problem, folder):
 def _train(context: _results.Context) -> dict[str, HybridState]:
     states = {}
     for stage in context.setup.stages:
-        started = time.perf_counter()
         states[stage.name] = host_loop.run(
             stage, context.setup.init_state(), context.real, context.folder
         )
-        workdirs.update_durations(
-            context.folder, {stage.name: time.perf_counter() - started}
+    # A damaged checkpoint of an earlier stage was redone after the later ones.
+    names = [stage.name for stage in context.setup.stages]
+    for file in ("metrics.jsonl", "timings.jsonl"):
+        metric_writer.sort(
+            context.folder / file, lambda line: names.index(line["stage"])
         )
+    workdirs.update_durations(context.folder, _results.seconds_of(context.folder))
     return states
 
 
@@ -186,9 +188,15 @@ def _tuples(value):
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _evaluate_only(config, problem: Problem, folder: Path):
+def _evaluate_only(config, make_problem: MakeProblem, folder: Path):
     """Scores a finished run on its own or other data; the run's files stay."""
-    context = _reopen(folder, lambda _: problem)
+    context = _reopen(folder, make_problem)
+    old, new = context.config.to_dict(), config.to_dict()
+    # What is scored is the run's own; only the data, and what is free, may differ.
+    same = {name: old[name] for name in ("data", "seed", *FREE_KEYS) if name in old}
+    same["hybrid"] = new["hybrid"] | {"cycles": old["hybrid"]["cycles"]}
+    workdirs.check_config(folder, new | same)
+    problem = context.problem
     trained_on = Path(context.config.data.path or folder / "data.npz")
     path = Path(config.data.path) if config.data.path else trained_on
     truth, _ = storage.load(path, problem.domain, config.pde.dt)
@@ -202,5 +210,5 @@ def _evaluate_only(config, problem: Problem, folder: Path):
     rows, _ = _results.score_rows(context._replace(truth=truth), states, splits)
     if path != trained_on:
         target = folder / f"eval-{path.stem}.json"
-        workdirs.write_atomic(target, json.dumps({"rows": rows}, indent=2))
+        metric_writer.write(target, {"rows": rows})
     _results.print_table(rows)

@@ -1,6 +1,5 @@
 """What came of a run: scores of every row, files, figures and the table."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,6 @@ from ml_collections import ConfigDict
 from experiments import _build, _problem
 from experiments._problem import Problem
 from hyco_jax import data, evaluate, metric_writer, metrics, plots, table
-from hyco_jax import workdir as workdirs
 from hyco_jax.types import HybridState, Model, Trajectories
 
 # Where each row of the table comes from.
@@ -84,7 +82,7 @@ def _coefficient_errors(problem, params) -> dict[str, float]:
     }
 
 
-def scorerows_of(context: Context, states, splits: dict[str, tuple[int, ...]]):
+def score_rows(context: Context, states, splits: dict[str, tuple[int, ...]]):
     """Scores every row of the table; also returns what the figures draw."""
     problem, truth = context.problem, context.truth
     candidates = {
@@ -94,7 +92,7 @@ def scorerows_of(context: Context, states, splits: dict[str, tuple[int, ...]]):
     if any(model == "physical" for model, _ in candidates.values()):
         guess = problem.model.init(jax.random.key(0))
         candidates = {"initial_guess": ("physical", guess)} | candidates
-    seconds = _seconds(context.folder)
+    seconds = seconds_of(context.folder)
     rows, arrays = {}, {}
     for row, (model, params) in candidates.items():
         errors = jax.device_get(context.evaluate[model](params, truth))
@@ -115,7 +113,7 @@ def scorerows_of(context: Context, states, splits: dict[str, tuple[int, ...]]):
     return rows, arrays
 
 
-def _seconds(folder: Path) -> dict[str, float]:
+def seconds_of(folder: Path) -> dict[str, float]:
     """Seconds of training of each stage, compilation included."""
     seconds = {}
     for line in metric_writer.read(folder / "timings.jsonl"):
@@ -129,11 +127,12 @@ def write_results(context: Context, states: dict[str, HybridState]):
     config, folder, domain = context.config, context.folder, context.problem.domain
     cycles = {name: int(state.cycle) for name, state in states.items()}
     path = folder / "eval.json"
-    if path.exists() and json.loads(path.read_text())["cycles"] == cycles:
-        print_table(json.loads(path.read_text())["rows"])
+    finished = metric_writer.read(path)
+    if finished and finished[0]["cycles"] == cycles:
+        print_table(finished[0]["rows"])
         return
     splits = {"train": config.data.train_sim, "val": config.data.val_sim}
-    rows, arrays = scorerows_of(context, states, splits)
+    rows, arrays = score_rows(context, states, splits)
     truth = context.problem.true_coefficients
     identified = {k: v for k, v in arrays.items() if k.startswith("coefficient/")}
     identified |= {"coefficient/truth": next(iter(truth.values()))}
@@ -150,8 +149,7 @@ def write_results(context: Context, states: dict[str, HybridState]):
     history = metric_writer.read(folder / "metrics.jsonl")
     plots.draw_all(arrays, history, folder / "figures")
     # Last, since it says that all the rest is there.
-    text = json.dumps({"cycles": cycles, "rows": rows}, indent=2)
-    workdirs.write_atomic(path, text)
+    metric_writer.write(path, {"cycles": cycles, "rows": rows})
     print_table(rows)
 
 

@@ -3,12 +3,13 @@
 python -m experiments.medians runs/seed0 runs/seed1 runs/seed2
 """
 
-import json
+import math
 import statistics
 import sys
 from pathlib import Path
 
 from experiments import _results
+from hyco_jax import metric_writer
 
 
 def medians(workdirs: list[str]) -> dict[str, dict[str, float]]:
@@ -28,15 +29,17 @@ def medians(workdirs: list[str]) -> dict[str, dict[str, float]]:
         path = Path(workdir, "eval.json")
         if not path.exists():
             raise ValueError(f"{path} does not exist; is {workdir} a finished run?")
-        tables.append(json.loads(path.read_text())["rows"])
-    return {
-        row: {
-            name: statistics.median(table[row][name] for table in tables)
-            for name, value in values.items()
-            if value is not None and all(name in table[row] for table in tables)
-        }
-        for row, values in tables[0].items()
-    }
+        tables.append(metric_writer.read(path)[0]["rows"])
+    result = {}
+    for row, values in tables[0].items():
+        result[row] = {}
+        for name in values:
+            entries = [table.get(row, {}).get(name) for table in tables]
+            if None not in entries:
+                # A NaN has no place in an order: a diverged run counts as the worst.
+                ranked = [math.inf if math.isnan(entry) else entry for entry in entries]
+                result[row][name] = statistics.median(ranked)
+    return result
 
 
 if __name__ == "__main__":

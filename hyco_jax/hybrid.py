@@ -4,9 +4,8 @@
     -> generate synthetic predictions -> augment -> train the physical model
 
 Each model minimises `LossReal + alpha * LossGenerated` (arXiv 2509.14123). The cycle
-knows neither solver nor network: it composes, for each of the two players, functions
-that generate, augment, train and score. It alone passes predictions from one to the
-other, and schedules alpha.
+knows neither solver nor network: it composes the functions of two players, and alone
+passes predictions from one to the other and schedules alpha.
 """
 
 from collections.abc import Callable
@@ -65,9 +64,8 @@ def make_hybrid_cycle(
     Args:
         synthetic: The synthetic model's functions.
         physical: The physical model's functions.
-        alpha_synthetic: Weight of the physical model's predictions in the synthetic
-            model's loss, where they are trusted fully.
-        alpha_physical: Likewise, of the synthetic model's in the physical model's loss.
+        alpha_synthetic: Weight of fully trusted predictions in the synthetic loss.
+        alpha_physical: Likewise in the physical loss.
         trust_power: Power of `trust` that multiplies both alphas; 0 for constant ones.
 
     Returns:
@@ -78,16 +76,20 @@ def make_hybrid_cycle(
         synthetic_side, physical_side = state.synthetic, state.physical
         key, *keys = jax.random.split(state.key, 5)
 
-        alpha = alpha_synthetic * trust(physical_side, synthetic_side, trust_power)
         generated = physical.generate(physical_side.train.variables, real, keys[0])
+        alpha = alpha_synthetic * trust(
+            generated, physical_side, synthetic_side, trust_power
+        )
         data = synthetic.augment(real, jax.lax.stop_gradient(generated), alpha)
         synthetic_side, synthetic_metrics = _train(
             synthetic, synthetic_side, data, real, keys[1]
         )
         synthetic_metrics["alpha"] = alpha
 
-        alpha = alpha_physical * trust(synthetic_side, physical_side, trust_power)
         generated = synthetic.generate(synthetic_side.train.variables, real, keys[2])
+        alpha = alpha_physical * trust(
+            generated, synthetic_side, physical_side, trust_power
+        )
         data = physical.augment(real, jax.lax.stop_gradient(generated), alpha)
         physical_side, physical_metrics = _train(
             physical, physical_side, data, real, keys[3]
@@ -118,23 +120,26 @@ def make_solo_cycle(name: str, player: Player) -> Cycle:
     return cycle
 
 
-def trust(partner: Side, own: Side, power: float) -> Array:
+def trust(generated: Any, partner: Side, own: Side, power: float) -> Array:
     """Says how far a partner's predictions should weigh in a model's loss.
 
-    A partner that explains the real data worse than the model itself would mislead it:
-    its weight falls with the ratio of the two losses on the real data.
+    A partner that explains the real data worse than the model would mislead it.
 
     Args:
+        generated: The partner's predictions.
         partner: The model that predicts.
         own: The model that is trained.
         power: How fast trust falls; 0 for no dependence.
 
     Returns:
-        `min(1, own.score / partner.score) ** power`; 0 if the partner's is not finite.
+        `min(1, own.score / partner.score) ** power`; 0 if one of them diverged.
     """
+    finite = jnp.isfinite(partner.score)
+    for leaf in jax.tree.leaves(generated):
+        finite &= jnp.isfinite(leaf).all()
     own_score = jnp.where(jnp.isfinite(own.score), own.score, jnp.inf)
     ratio = jnp.where(partner.score <= own_score, 1.0, own_score / partner.score)
-    return jnp.where(jnp.isfinite(partner.score), ratio**power, 0.0)
+    return jnp.where(finite, ratio**power, 0.0)
 
 
 def _train(player: Player, side: Side, data, real, key) -> tuple[Side, Metrics]:

@@ -45,8 +45,13 @@ def window_losses(
     predictions = jax.vmap(lambda u0: rollout.predict(step, params, u0, num_steps))(
         inputs
     )
-    targets = jnp.where(seen, batch.targets, 0)
-    residual = jnp.where(seen, observe(predictions) - targets, 0)
+    predictions = observe(predictions)
+    if predictions.shape != batch.targets.shape:
+        raise ValueError(
+            f"observed predictions have shape {predictions.shape}, the targets "
+            f"{batch.targets.shape}; let `observe` map to the targets' shape"
+        )
+    residual = jnp.where(seen, predictions - jnp.where(seen, batch.targets, 0), 0)
     return (batch.weights * residual**2).reshape(seen.shape[0], -1).sum(axis=1)
 
 

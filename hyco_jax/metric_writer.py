@@ -44,6 +44,27 @@ def read(path: str | os.PathLike) -> list[dict[str, Any]]:
     return [_from_json(line) for _, line in _parse(pathlib.Path(path))]
 
 
+def write(path: str | os.PathLike, line: Mapping[str, Any]) -> None:
+    """Replaces a file by one line, atomically; see `append`."""
+    workdir.write_atomic(path, json.dumps(_to_json(dict(line))) + "\n")
+
+
+def sort(path: str | os.PathLike, key: Callable[[dict[str, Any]], int]) -> None:
+    """Sorts the lines, atomically and stably; they keep their bytes.
+
+    Args:
+        path: The file; it may be missing.
+        key: Maps a line as `read` returns it to its place.
+
+    Raises:
+        ValueError: If a complete line is no JSON object.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        lines = sorted(_parse(path), key=lambda pair: key(_from_json(pair[1])))
+        workdir.write_atomic(path, b"".join(text for text, _ in lines))
+
+
 def truncate(path: str | os.PathLike, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Drops the lines that `keep` rejects and a torn last line, atomically.
 
@@ -87,6 +108,8 @@ def _to_json(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_to_json(x) for x in value]
+    if isinstance(value, dict):
+        return {name: _to_json(x) for name, x in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -111,8 +111,8 @@ def make_loss(
     Args:
         data: P parts, each a set of windows.
         step: One step of the model.
-        window_chunk: If a part has more windows, its loss is a scan over chunks of so
-            many, each recomputed in the backward pass, so that memory is a chunk's.
+        window_chunk: If there are more windows, a part's loss is a scan over chunks of
+            so many, each recomputed in the backward pass, so that memory is a chunk's.
         observe: Observation operator.
 
     Returns:
@@ -120,7 +120,7 @@ def make_loss(
         all windows of `sum(w r²)`, shape `(P,)`.
     """
     sizes = [len(part.sim) for part in data]
-    if window_chunk is None or max(sizes) <= window_chunk:
+    if window_chunk is None or sum(sizes) <= window_chunk:
         batches = [
             windows.gather(part, jnp.arange(size))
             for part, size in zip(data, sizes, strict=True)

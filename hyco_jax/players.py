@@ -113,7 +113,8 @@ def make_synthetic_player(
     index = record.index(settings.horizon)
     num_predicted = settings.batch_size - settings.num_real
     along_real, elsewhere = _count_predicted(record, settings)
-    num_along_real = math.ceil(num_predicted * along_real / (along_real + elsewhere))
+    share = along_real / (along_real + elsewhere)
+    num_along_real = min(num_predicted - 1, math.ceil(num_predicted * share))
     batch_sizes = {
         # Of three windows, a batch of twelve would only hold four copies of each.
         1: (min(settings.batch_size, len(index[0])),),

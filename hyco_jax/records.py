@@ -56,6 +56,10 @@ class Record:
 
 def make_record(real: Trajectories) -> Record:
     """Reads the static facts off the real data, on the host."""
-    return Record(
-        np.asarray(real.weights), tuple(real.states.shape), float(data.variance(real))
-    )
+    scale = float(data.variance(real))
+    if not scale > 0:
+        raise ValueError(
+            f"the observed data have variance {scale}, expected > 0; a constant field "
+            "identifies nothing"
+        )
+    return Record(np.asarray(real.weights), tuple(real.states.shape), scale)

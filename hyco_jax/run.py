@@ -110,6 +110,11 @@ def run(
                     f"stopped by SIGTERM after cycle {number} of {total} of "
                     f"{stage.name}, which is saved; run the same command to go on"
                 )
+        if stopping:
+            raise Terminated(
+                f"stopped by SIGTERM after {stage.name}, which is saved; run the same "
+                "command to go on"
+            )
     return state
 
 
@@ -130,6 +135,11 @@ def _resume(stage, state, directory, workdir) -> tuple[HybridState, int]:
     done = 0
     if restored is not None:
         state, done = restored
+        if done > len(stage.cycle_fns):
+            raise ValueError(
+                f"{directory} holds cycle {done}, beyond the config's "
+                f"{len(stage.cycle_fns)}; raise --config.hybrid.cycles"
+            )
         if done < len(stage.cycle_fns):
             logging.info("%s: resuming from cycle %d", stage.name, done)
     for name in ("metrics.jsonl", "timings.jsonl"):
@@ -159,8 +169,8 @@ def _check_finite(stage, line, number, directory):
         if losses is not None and not np.isfinite(losses).any():
             raise ValueError(
                 f"{stage.name}: {model}/losses are not finite in cycle {number}; lower "
-                f"the learning rate or the horizon, or narrow the bounds; checkpoints "
-                f"up to cycle {number - 1} are in {directory}"
+                f"the learning rate or the horizon, or narrow the bounds; earlier "
+                f"checkpoints are in {directory}"
             )
 
 

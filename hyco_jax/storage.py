@@ -34,8 +34,8 @@ def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectorie
 
     Args:
         path: An `.npz` file with `truth` and `states (N, T + 1, *S, C)`, `weights` of
-            the same rank, `dt ()` and `extent (D,)`. `truth` may be absent: then it is
-            NaN and errors against it can't be told.
+            the same rank, `dt ()` and `extent (D,)`. `truth` is what models are scored
+            against; training doesn't see it.
         domain: The grid that is fitted.
         dt: Its time step.
 
@@ -47,7 +47,7 @@ def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectorie
             grid, or holds a non-finite value where its weight is not 0.
     """
     entries = _read(path)
-    missing = sorted(set(_NAMES) - set(entries) - {"truth"})
+    missing = sorted(set(_NAMES) - set(entries))
     if missing:
         raise ValueError(
             f"{path} lacks {missing}; it needs {list(_NAMES)}, as "
@@ -60,7 +60,7 @@ def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectorie
                 "convert it"
             )
     states, weights = entries["states"], entries["weights"]
-    truth = entries.get("truth", np.full_like(states, np.nan))
+    truth = entries["truth"]
     _check_shapes(path, truth, states, weights, domain)
     _check_grid(path, entries["dt"], entries["extent"], domain, dt)
     _check_values(path, states, weights)
@@ -81,7 +81,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         ) from None
     # What NumPy raises for a file that is truncated, altered, pickled or no archive.
     except (
-        *(OSError, ValueError, EOFError, KeyError, NotImplementedError),
+        *(OSError, ValueError, EOFError, KeyError, RuntimeError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
         reason = str(error).partition("\n")[0]

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,23 @@ def test_sigterm_saves_the_cycle_and_exits_143(finished, environment, tmp_path):
     assert "run the same command to go on" in output
     assert call(environment, tmp_path / "run").returncode == 0
     same_results(tmp_path / "run", finished[0])
+
+
+def test_a_damaged_checkpoint_of_a_baseline_is_named_and_redone(
+    finished, environment, tmp_path
+):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished[0], workdir)
+    files = [f for f in (workdir / "checkpoints/physical/3").rglob("*") if f.is_file()]
+    largest = max(files, key=lambda file: file.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 255
+    largest.write_bytes(content)
+    result = call(environment, workdir)
+    assert result.returncode == 0, result.stderr
+    assert "checkpoints/physical/3" in result.stderr
+    assert "physical: resuming from cycle 2" in result.stderr
+    same_results(workdir, finished[0])
 
 
 def same_results(workdir, reference):

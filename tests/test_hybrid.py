@@ -123,4 +123,7 @@ def test_trust_falls_with_the_ratio_of_the_losses(own, partner, power, expected)
         Side(None, jnp.asarray(score, jnp.float32), None, None)
         for score in (partner, own)
     ]
-    assert hybrid.trust(*sides, power) == pytest.approx(expected)
+    generated = {"rollouts": jnp.ones(3)}
+    assert hybrid.trust(generated, *sides, power) == pytest.approx(expected)
+    diverged = {"rollouts": jnp.array([1.0, jnp.inf])}
+    assert hybrid.trust(diverged, *sides, power) == 0.0

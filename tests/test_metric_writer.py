@@ -95,3 +95,20 @@ def test_complete_line_that_is_no_object_is_named(tmp_path, text):
         with pytest.raises(ValueError, match="line 2 of .*metrics.jsonl is no JSON"):
             action(path)
     assert path.read_bytes() == content
+
+
+def test_sort_is_stable_and_keeps_the_bytes_of_the_lines(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    lines = [b'{"s": 1, "c": 1}\n', b'{"s": 0,  "c": 1}\n', b'{"s": 1, "c": 0}\n']
+    path.write_bytes(b"".join(lines))
+    metric_writer.sort(path, lambda line: line["s"])
+    assert path.read_bytes() == lines[1] + lines[0] + lines[2]
+
+
+def test_write_replaces_a_file_by_one_line_of_valid_json(tmp_path):
+    path = tmp_path / "eval.json"
+    for error in (1.0, float("nan")):
+        metric_writer.write(path, {"rows": {"a": {"nrmse": error}}})
+    (line,) = metric_writer.read(path)
+    assert np.isnan(line["rows"]["a"]["nrmse"])
+    assert json.loads(path.read_text())["rows"]["a"]["nrmse"] == "nan"

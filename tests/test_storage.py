@@ -44,14 +44,6 @@ def test_what_is_saved_is_loaded_bit_by_bit(path):
     assert [file.name for file in path.parent.iterdir()] == ["data.npz"]
 
 
-def test_truth_may_be_absent(path):
-    entries = make_entries()
-    del entries["truth"]
-    np.savez(path, **entries)
-    truth, _ = storage.load(path, DOMAIN, DT)
-    assert truth.shape == entries["states"].shape and np.isnan(truth).all()
-
-
 def spoil(name, index, value):
     entries = make_entries()
     entries[name][index] = value
@@ -61,7 +53,10 @@ def spoil(name, index, value):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"states": np.zeros(3, np.float32)}, r"lacks \['dt', 'extent', 'weights'\]"),
+        (
+            {"states": np.zeros(3, np.float32)},
+            r"lacks \['dt', 'extent', 'truth', 'weights'\]",
+        ),
         (make_entries() | {"dt": np.float64(0.2)}, r"dt=0.2.*has dt=0.1.*agree"),
         (make_entries() | {"dt": np.full(2, DT)}, r"dt=\[0.1, 0.1\].*agree"),
         (make_entries() | {"extent": np.array([1.0])}, r"extent=\[1.0\].*agree"),
