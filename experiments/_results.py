@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from experiments import _build, _problem
 from experiments._problem import Problem
-from hyco_jax import data, evaluate, metric_writer, metrics, plots, table
+from hyco_jax import data, evaluate, metric_writer, metrics, plots, storage, table
 from hyco_jax.types import HybridState, Model, Trajectories
 
 # Where each row of the table comes from.
@@ -70,6 +70,7 @@ def make_context(config, problem, folder, truth, observed) -> Context:
 
 
 def rows_of(context: Context) -> dict[str, tuple[str, str]]:
+    """The trained rows of the table that a run has: their stage and model."""
     stages = {stage.name for stage in context.setup.stages}
     return {row: at for row, at in ROW_STAGE.items() if at[0] in stages}
 
@@ -144,8 +145,8 @@ def write_results(context: Context, states: dict[str, HybridState]):
         "times": config.pde.dt * np.arange(config.data.num_steps + 1),
         "observed": data.observed_region(domain, config.data.region),
     }
-    _save_npz(folder / "coefficient.npz", identified)
-    _save_npz(folder / "arrays.npz", arrays)
+    storage.write_npz(folder / "coefficient.npz", identified)
+    storage.write_npz(folder / "arrays.npz", arrays)
     history = metric_writer.read(folder / "metrics.jsonl")
     plots.draw_all(arrays, history, folder / "figures")
     # Last, since it says that all the rest is there.
@@ -154,15 +155,9 @@ def write_results(context: Context, states: dict[str, HybridState]):
 
 
 def print_table(rows: dict[str, dict[str, float]]):
+    """Prints the columns of the table; `eval.json` holds more."""
     shown = {
         row: {name: values.get(name) for name in table.COLUMNS}
         for row, values in rows.items()
     }
     print(table.format_table(shown))
-
-
-def _save_npz(path: Path, arrays: dict[str, np.ndarray]):
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    temporary.replace(path)

@@ -3,10 +3,12 @@
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hyco_jax import workdir
 from hyco_jax.domain import Domain
@@ -17,15 +19,20 @@ _NAMES = ("dt", "extent", "states", "truth", "weights")
 
 def save(path: Path, truth, observed: Trajectories, domain: Domain, dt: float):
     """Stores simulations as `.npz`, see `load`."""
+    arrays = {
+        "truth": truth,
+        "states": observed.states,
+        "weights": observed.weights,
+        "dt": np.float64(dt),
+        "extent": np.array(domain.extent),
+    }
+    write_npz(path, arrays)
+
+
+def write_npz(path: Path, arrays: Mapping[str, ArrayLike]):
+    """Writes named arrays as `.npz`, atomically."""
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        truth=np.asarray(truth),
-        states=np.asarray(observed.states),
-        weights=np.asarray(observed.weights),
-        dt=np.float64(dt),
-        extent=np.array(domain.extent),
-    )
+    np.savez_compressed(buffer, **{k: np.asarray(v) for k, v in arrays.items()})
     workdir.write_atomic(path, buffer.getvalue())
 
 
