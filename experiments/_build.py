@@ -8,9 +8,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments import _problem
-from experiments._problem import Problem
-from hyco_jax import hybrid, physical, players, records, synthetic
+from experiments import problem as problems
+from experiments.problem import Problem
+from hyco_jax import (
+    coarse_player,
+    hybrid,
+    physical,
+    players,
+    records,
+    resampling,
+    state,
+    synthetic,
+)
 from hyco_jax.hybrid import Cycle, Player
 from hyco_jax.run import Stage
 from hyco_jax.types import HybridState, Model, Trajectories
@@ -71,10 +80,10 @@ def build(
     Raises:
         ValueError: If data and config don't fit.
     """
-    record = records.make_record(real)
+    record = records.make_record(real, problem.quantities, problem.predicted)
     check_windows(config, record)
     horizons = _schedule(config)
-    parts = _make_parts(config, problem, network, record, horizons)
+    parts = _make_parts(config, problem, network, real, record, horizons)
     cycle_fns = _make_cycle_fns(config, parts, horizons)
     stages = tuple(
         Stage(
@@ -93,7 +102,7 @@ def build(
     return Setup(stages, init_state, last)
 
 
-def _make_parts(config, problem, network, record, horizons) -> _Parts:
+def _make_parts(config, problem, network, real, record, horizons) -> _Parts:
     settings = {h: _synthetic_settings(config, h) for h in set(horizons)}
     epochs = config.hybrid.synthetic_epochs_per_cycle
     num_updates = sum(
@@ -121,16 +130,48 @@ def _make_parts(config, problem, network, record, horizons) -> _Parts:
         )
         for horizon in settings
     }
-    physical_player = players.make_physical_player(
+    physical_player = _make_physical_player(
+        config, problem, real, physical_tx, settings[horizons[-1]]
+    )
+    return _Parts(synthetic_players, physical_player, synthetic_tx, physical_tx)
+
+
+def _make_physical_player(config, problem, real, tx, partner) -> Player:
+    """The physical player, on the grid of the data or a coarser one."""
+    factor, quantities = problem.factor, problem.quantities
+
+    def restrict(states):
+        return resampling.restrict(states, factor, quantities, problem.domain)
+
+    def restrict_observed(real):
+        return resampling.restrict_observed(real, factor, quantities, problem.domain)
+
+    record = records.make_record(
+        restrict_observed(real),
+        quantities,
+        state.predicted_entries(quantities, problem.physics_domain),
+    )
+    player = players.make_physical_player(
         record,
         _physical_settings(config),
         step=problem.model.step,
-        tx=physical_tx,
-        sample_u0=problem.sample_u0,
-        partner=settings[horizons[-1]],
+        tx=tx,
+        sample_u0=lambda key, num_samples: restrict(
+            problem.sample_u0(key, num_samples)
+        ),
+        partner=partner,
         penalty=problem.penalty,
     )
-    return _Parts(synthetic_players, physical_player, synthetic_tx, physical_tx)
+    if factor == 1:
+        return player
+    return coarse_player.on_coarser_grid(
+        player,
+        restrict=restrict,
+        restrict_observed=restrict_observed,
+        prolong=lambda states: resampling.prolong(
+            states, factor, quantities, problem.physics_domain
+        ),
+    )
 
 
 def _make_cycle_fns(config, parts: _Parts, horizons) -> dict[str, list[Cycle]]:
@@ -177,11 +218,11 @@ def _make_init_state(config, problem, network, parts: _Parts, last, real):
         )
 
     def init_state():
-        key = _problem.seeded_key(config, _problem.NETWORK)
+        key = problems.seeded_key(config, problems.NETWORK)
         synthetic_side, physical_side = sides(key, real)
         state = HybridState(
             jnp.zeros((), jnp.int32),
-            _problem.seeded_key(config, _problem.RUN),
+            problems.seeded_key(config, problems.RUN),
             synthetic_side,
             physical_side,
         )
@@ -213,6 +254,7 @@ def _synthetic_settings(config, horizon: int) -> players.SyntheticSettings:
         num_real=config.synthetic.num_real,
         num_generated=config.hybrid.num_generated_synthetic,
         num_predict_steps=config.hybrid.num_predict_steps_synthetic,
+        input_noise=config.synthetic.input_noise,
     )
 
 

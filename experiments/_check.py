@@ -106,6 +106,19 @@ def subset(*names: str) -> Rule:
     )
 
 
+NUMBER: Rule = "a finite number", is_number
+NUMBERS: Rule = (
+    "a tuple of finite numbers",
+    lambda value: isinstance(value, tuple) and all(map(is_number, value)),
+)
+POINTS: Rule = (
+    "a tuple of points, each a tuple of finite numbers",
+    lambda value: (
+        isinstance(value, tuple)
+        and all(isinstance(p, tuple) and all(map(is_number, p)) for p in value)
+    ),
+)
+NO_BOUNDS: Rule = "(), since it may have any sign", lambda value: value == ()
 POSITIVE: Rule = "a finite number > 0", lambda value: is_number(value) and value > 0
 NOT_NEGATIVE: Rule = (
     "a finite number >= 0",
@@ -156,6 +169,10 @@ RULES: dict[str, Rule] = {
     "pde.resolution": integers(4),
     "pde.extent": EXTENT,
     "pde.dt": POSITIVE,
+    "pde.physics_resolution": (
+        "(), or a tuple of integers >= 4, one per axis",
+        lambda value: isinstance(value, tuple) and all(is_int(x, 4) for x in value),
+    ),
     "data.path": TEXT,
     "data.num_sims": integer(1),
     "data.num_steps": integer(1),
@@ -181,8 +198,21 @@ RULES: dict[str, Rule] = {
     "synthetic.resnet.filters": integers(1),
     "synthetic.convnet.filters": integers(1),
     "synthetic.activation": choice(*sorted(networks.ACTIVATIONS)),
+    "synthetic.fno.modes": integer(1),
+    "synthetic.fno.width": integer(1),
+    "synthetic.fno.depth": integer(1),
+    "synthetic.transformer.patch": integer(1),
+    "synthetic.transformer.width": integer(1),
+    "synthetic.transformer.depth": integer(1),
+    "synthetic.transformer.heads": integer(1),
     "synthetic.padding": choice("CIRCULAR", "SAME"),
     "synthetic.coordinates": FLAG,
+    "synthetic.residual": FLAG,
+    "synthetic.scale": POSITIVE,
+    "synthetic.learn_scale": FLAG,
+    "synthetic.normalise": FLAG,
+    "synthetic.precision": choice("default", "high", "highest"),
+    "synthetic.input_noise": NOT_NEGATIVE,
     "synthetic.horizons": integers(1),
     "synthetic.generated_horizon": integer(1),
     "synthetic.batch_size": integer(1),
@@ -224,9 +254,9 @@ def _check_simulations(config):
     if shared:
         fail("data.val_sim", data.val_sim, f"none of data.train_sim (shared: {shared})")
     axes = len(config.pde.resolution)
-    for key in ("pde.extent", "data.region"):
+    for key in ("pde.extent", "data.region", "pde.physics_resolution"):
         section, name = key.split(".")
-        if len(config[section][name]) != axes:
+        if len(config[section][name]) not in (axes, 0):
             fail(key, config[section][name], f"{axes} entries, as pde.resolution has")
     steps = data.num_steps
     for horizon in config.synthetic.horizons:

@@ -6,11 +6,22 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
-from experiments import _build, _problem
-from experiments._problem import Problem
-from hyco_jax import data, evaluate, metric_writer, metrics, plots, storage, table
+from experiments import _build
+from experiments import problem as problems
+from experiments.problem import Problem
+from hyco_jax import (
+    data,
+    evaluate,
+    metric_writer,
+    metrics,
+    plots,
+    resampling,
+    storage,
+    table,
+)
 from hyco_jax.types import HybridState, Model, Trajectories
 
 # Where each row of the table comes from.
@@ -37,13 +48,9 @@ class Context(NamedTuple):
 
 def make_context(config, problem, folder, truth, observed) -> Context:
     """Builds models and stages for given data; nothing is compiled yet."""
-    real = _problem.select(observed, config.data.train_sim)
-    network = _problem.make_network(config, problem)
-    region = data.observed_region(problem.domain, config.data.region)
-    evaluate_fns = {
-        "physical": evaluate.make_evaluate(problem.model.step, region),
-        "synthetic": evaluate.make_evaluate(network.step, region),
-    }
+    real = problems.select(observed, config.data.train_sim)
+    network = problems.make_network(config, problem, real)
+    evaluate_fns = _make_evaluate_fns(config, problem, network, real)
 
     def evaluation(stage):
         models = [m for row, (s, m) in ROW_STAGE.items() if s == stage]
@@ -67,6 +74,37 @@ def make_context(config, problem, folder, truth, observed) -> Context:
 
     setup = _build.build(config, problem, network, real, evaluation)
     return Context(config, problem, folder, truth, network, setup, evaluate_fns, real)
+
+
+def _make_evaluate_fns(config, problem, network, real) -> dict[str, Callable]:
+    region = data.observed_region(problem.domain, config.data.region)
+    # The norm of the loss, in which quantities of different units add up.
+    scale = data.variance(real.states, real.weights, problem.quantities)
+    weights = problem.predicted / np.asarray(scale)
+    factor, quantities = problem.factor, problem.quantities
+
+    def diagnostics_on(domain):
+        if problem.diagnostics is None:
+            return None
+        return lambda u: problem.diagnostics(domain, u)
+
+    return {
+        "physical": evaluate.make_evaluate(
+            problem.model.step,
+            region,
+            weights,
+            restrict=lambda u: resampling.restrict(
+                u, factor, quantities, problem.domain
+            ),
+            prolong=lambda u: resampling.prolong(
+                u, factor, quantities, problem.physics_domain
+            ),
+            diagnostics=diagnostics_on(problem.physics_domain),
+        ),
+        "synthetic": evaluate.make_evaluate(
+            network.step, region, weights, diagnostics=diagnostics_on(problem.domain)
+        ),
+    }
 
 
 def rows_of(context: Context) -> dict[str, tuple[str, str]]:
@@ -99,19 +137,48 @@ def score_rows(context: Context, states, splits: dict[str, tuple[int, ...]]):
         errors = jax.device_get(context.evaluate[model](params, truth))
         rows[row] = {"seconds": seconds.get(ROW_STAGE.get(row, ("",))[0])}
         if model == "physical":
-            values = problem.coefficients(params)
-            coefficient_errors = _coefficient_errors(problem, params).values()
-            rows[row]["coefficient_error"] = max(coefficient_errors)
-            for name, reference in problem.true_coefficients.items():
-                arrays[f"coefficient/{row}"] = np.broadcast_to(
-                    values[name], reference.shape
-                )
+            coefficient_errors = _coefficient_errors(problem, params)
+            rows[row]["coefficient_error"] = max(coefficient_errors.values())
+            rows[row] |= {
+                f"coefficient_error/{name}": error
+                for name, error in coefficient_errors.items()
+            }
+            for name, value in problem.coefficients(params).items():
+                shape = problem.true_coefficients[name].shape
+                value = np.broadcast_to(value, shape)
+                arrays[f"coefficient/{name}/{row}"] = _on_data_grid(problem, value)
         for split, sims in splits.items():
             summary = evaluate.summarise(errors, sims, context.config.pde.dt)
             rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
+            if model == "physical":
+                _warn_of_limits(problem, row, split, summary)
             arrays[f"nrmse/{split}/{row}"] = errors["nrmse"][list(sims)].mean(axis=0)
         arrays[f"rollout/{row}"] = errors["rollouts"][splits["val"][0]]
     return rows, arrays
+
+
+def _on_data_grid(problem, value) -> np.ndarray:
+    """Repeats a field's values on the physical grid to the cells of the data's."""
+    value = np.asarray(value)
+    if value.ndim:
+        for axis in range(problem.domain.ndim):
+            value = np.repeat(value, problem.factor, axis)
+    return value
+
+
+def _warn_of_limits(problem, row, split, summary):
+    for name, limit in problem.limits.items():
+        # Not <=, so that a NaN warns.
+        if not summary[f"max_{name}"] <= limit:
+            logging.warning(
+                "%s: the largest %s of the %s rollouts is %.3g, above %.3g: raise the "
+                "resolution or lower dt",
+                table.ROWS[row],
+                name,
+                split,
+                summary[f"max_{name}"],
+                limit,
+            )
 
 
 def seconds_of(folder: Path) -> dict[str, float]:
@@ -134,10 +201,15 @@ def write_results(context: Context, states: dict[str, HybridState]):
         return
     splits = {"train": config.data.train_sim, "val": config.data.val_sim}
     rows, arrays = score_rows(context, states, splits)
-    truth = context.problem.true_coefficients
     identified = {k: v for k, v in arrays.items() if k.startswith("coefficient/")}
-    identified |= {"coefficient/truth": next(iter(truth.values()))}
+    identified |= {
+        f"coefficient/{name}/truth": _on_data_grid(context.problem, truth)
+        for name, truth in context.problem.true_coefficients.items()
+    }
+    quantities = [q for q in context.problem.quantities if not q.is_static]
     arrays |= identified | {
+        "quantities": np.array([q.name for q in quantities]),
+        "components": np.array([q.num_components for q in quantities]),
         "rollout/truth": context.truth[splits["val"][0]],
         "coordinates": domain.coordinates(),
         "extent": np.array(domain.extent),
@@ -148,7 +220,7 @@ def write_results(context: Context, states: dict[str, HybridState]):
     storage.write_npz(folder / "coefficient.npz", identified)
     storage.write_npz(folder / "arrays.npz", arrays)
     history = metric_writer.read(folder / "metrics.jsonl")
-    plots.draw_all(arrays, history, folder / "figures")
+    plots.draw_all(plots.middle_plane(arrays), history, folder / "figures")
     # Last, since it says that all the rest is there.
     metric_writer.write(path, {"cycles": cycles, "rows": rows})
     print_table(rows)

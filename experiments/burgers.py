@@ -3,13 +3,9 @@
 python -m experiments.burgers --config=configs/burgers.py [--workdir=DIR]
 """
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from experiments import _check, _hyco, _main
-from experiments._problem import Problem
-from hyco_jax import data, losses
+from experiments import _check, hyco, problem
 from hyco_jax.domain import Domain
 from hyco_jax.pde import burgers
 
@@ -18,71 +14,31 @@ RULES = {
     "pde.viscosity": _check.choice("sine_squared", "constant"),
     "pde.viscosity_scale": _check.NOT_NEGATIVE,
     "pde.viscosity_offset": _check.NOT_NEGATIVE,
-    "physical.learnable": _check.subset("viscosity"),
-    "physical.coefficient": _check.choice("field", "scalar"),
-    "physical.guess": _check.POSITIVE,
-    "physical.bounds": _check.BOUNDS,
 }
 
 
-def make_problem(config) -> Problem:
-    """Makes the physical system of a config.
-
-    Args:
-        config: As `configs/burgers.py` makes it.
-
-    Returns:
-        The problem.
+def make_problem(config) -> problem.Problem:
+    """Makes the physical system of a config, as `configs/burgers.py` makes it.
 
     Raises:
         ValueError: If a value is not allowed.
     """
-    _check.check(config, RULES)
-    domain = Domain(config.pde.resolution, config.pde.extent)
-    bounds, guess = config.physical.bounds, config.physical.guess
-    if not bounds[0] < guess < bounds[1]:
-        _check.fail(
-            "physical.guess", guess, f"a number inside physical.bounds={bounds}"
-        )
-    model = burgers.make_burgers(
-        domain,
-        config.pde.dt,
-        guess,
-        bounds,
-        config.physical.coefficient == "field",
-        config.pde.substeps or None,
-    )
 
-    def sample_u0(key, num_samples, grid=domain):
-        return data.sample_u0(
-            key, grid, num_samples, config.data.scale, config.data.amplitude
-        )
+    def make_step(domain, dt, upper):
+        return burgers.make_step(domain, dt, upper, config.pde.substeps or None)
 
-    def simulate(key):
-        factor = config.data.refine
-        fine = domain.refined(factor)
-        viscosity = true_viscosity(config, fine)
-        step = burgers.make_step(fine, config.pde.dt / factor, float(viscosity.max()))
-        u0 = sample_u0(key, config.data.num_sims, fine)
-        return data.simulate(
-            step, jnp.asarray(viscosity, u0.dtype), u0, config.data.num_steps, factor
-        )
+    def sample_u0(key, domain, num_samples):
+        scale, amplitude = config.data.scale, config.data.amplitude
+        return burgers.sample_u0(key, domain, num_samples, scale, amplitude)
 
-    def coefficients(params):
-        return {"viscosity": burgers.viscosity(params, bounds)}
-
-    def penalty(params):
-        viscosity = burgers.viscosity(params, bounds)
-        return config.physical.h1_weight * losses.h1_penalty(viscosity, domain.dx)
-
-    return Problem(
-        domain,
-        model,
-        simulate,
-        sample_u0,
-        jax.jit(coefficients),
-        {"viscosity": true_viscosity(config, domain)},
-        penalty if config.physical.h1_weight else None,
+    return problem.make_problem(
+        config,
+        rules=RULES,
+        roles=burgers.COEFFICIENTS,
+        quantities=burgers.quantities,
+        make_step=make_step,
+        sample_u0=sample_u0,
+        true_values=lambda domain: {"viscosity": true_viscosity(config, domain)},
     )
 
 
@@ -94,20 +50,5 @@ def true_viscosity(config, domain: Domain) -> np.ndarray:
     return burgers.sine_squared_viscosity(domain, scale, offset)
 
 
-def load(workdir: str) -> _hyco.Pair:
-    """Loads both models of a run with their parameters, ready to step.
-
-        physical, synthetic = burgers.load("runs/burgers-default-0123abcd")
-        u = physical.step(physical.params, u)
-
-    Args:
-        workdir: Where the run is kept.
-
-    Returns:
-        The physical and the synthetic model, each with `step` and `params`.
-    """
-    return _hyco.load(workdir, make_problem)
-
-
 if __name__ == "__main__":
-    _main.main(lambda config, workdir: _hyco.run(config, make_problem, workdir))
+    hyco.main(make_problem)

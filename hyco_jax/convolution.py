@@ -22,6 +22,7 @@ from jax import lax
 from hyco_jax.types import Array
 
 PADDINGS = ("CIRCULAR", "SAME")
+PRECISIONS = ("default", "high", "highest")
 
 
 class Conv(nn.Module):
@@ -37,10 +38,11 @@ class Conv(nn.Module):
         padding: "CIRCULAR", or "SAME" for zeros outside.
         use_bias: Whether to add a bias.
         kernel_init: Initialiser of the kernel.
+        precision: Of the products, one of `PRECISIONS`.
 
     Raises:
-        ValueError: If the kernel size, the padding or the rank of the input is not
-            one of these.
+        ValueError: If the kernel size, the padding, the precision or the rank of the
+            input is not one of these.
     """
 
     features: int
@@ -48,20 +50,23 @@ class Conv(nn.Module):
     padding: str = "CIRCULAR"
     use_bias: bool = True
     kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
+    precision: str = "default"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         x, kernel = promote_dtype(x, kernel)
-        y = convolve(x, kernel, self.padding)
+        y = convolve(x, kernel, self.padding, self.precision)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             y = y + bias.astype(y.dtype)
         return y
 
 
-def convolve(x: Array, kernel: Array, padding: str = "CIRCULAR") -> Array:
+def convolve(
+    x: Array, kernel: Array, padding: str = "CIRCULAR", precision: str = "default"
+) -> Array:
     """Convolves channels-last arrays at stride 1, keeping the resolution.
 
     Differentiable in reverse mode, once: `jax.grad`, not `jax.jvp`.
@@ -70,6 +75,8 @@ def convolve(x: Array, kernel: Array, padding: str = "CIRCULAR") -> Array:
         x: Shape `(..., *S, Cin)`.
         kernel: Shape `(*k, Cin, Cout)`, one odd size per spatial axis.
         padding: "CIRCULAR", or "SAME" for zeros outside.
+        precision: Of the products and those of the gradients, one of `PRECISIONS`;
+            "default" is JAX's, which GPU and TPU take as less than float32.
 
     Returns:
         Shape `(..., *S, Cout)`.
@@ -80,6 +87,8 @@ def convolve(x: Array, kernel: Array, padding: str = "CIRCULAR") -> Array:
     sizes = kernel.shape[:-2]
     if padding not in PADDINGS:
         raise ValueError(f"padding={padding!r} is not one of {list(PADDINGS)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r} is not one of {list(PRECISIONS)}")
     if not 1 <= len(sizes) <= 3 or not all(k % 2 for k in sizes):
         raise ValueError(f"kernel_size={sizes} must be 1 to 3 odd numbers")
     if x.ndim <= len(sizes):
@@ -87,66 +96,75 @@ def convolve(x: Array, kernel: Array, padding: str = "CIRCULAR") -> Array:
             f"x has shape {x.shape}, expected {len(sizes)} spatial axes and one of "
             f"channels for kernel_size={sizes}"
         )
-    return _convolve(x, kernel, padding)
+    return _convolve(x, kernel, padding, jax_precision(precision))
+
+
+def jax_precision(precision: str) -> lax.Precision | None:
+    """Returns JAX's name of a precision; None obeys `jax.default_matmul_precision`."""
+    return None if precision == "default" else lax.Precision(precision)
 
 
 # Transposing the shifts one by one, as JAX would, costs half as much again and keeps
 # the concatenated neighbours alive; this saves x alone.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(x, kernel, padding):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolve(x, kernel, padding, precision):
+    options = {"padding": padding, "precision": precision}
     return lax.platform_dependent(
         x,
         kernel,
-        cpu=functools.partial(_matmul_convolve, padding=padding),
-        default=functools.partial(_lax_convolve, padding=padding),
+        cpu=functools.partial(_matmul_convolve, **options),
+        default=functools.partial(_lax_convolve, **options),
     )
 
 
-def _convolve_fwd(x, kernel, padding):
-    return _convolve(x, kernel, padding), (x, kernel)
+def _convolve_fwd(x, kernel, padding, precision):
+    return _convolve(x, kernel, padding, precision), (x, kernel)
 
 
-def _convolve_bwd(padding, residuals, g):
+def _convolve_bwd(padding, precision, residuals, g):
+    options = {"padding": padding, "precision": precision}
     return lax.platform_dependent(
         *residuals,
         g,
-        cpu=functools.partial(_matmul_gradients, padding=padding),
-        default=functools.partial(_lax_gradients, padding=padding),
+        cpu=functools.partial(_matmul_gradients, **options),
+        default=functools.partial(_lax_gradients, **options),
     )
 
 
 _convolve.defvjp(_convolve_fwd, _convolve_bwd)
 
 
-def _matmul_convolve(x, kernel, padding):
+def _matmul_convolve(x, kernel, padding, precision=None):
     if kernel.ndim == 3:
         # One axis is gathered like the rows of a grid of width 1.
-        return _matmul_convolve(x[..., None, :], kernel[:, None], padding)[..., 0, :]
+        y = _matmul_convolve(x[..., None, :], kernel[:, None], padding, precision)
+        return y[..., 0, :]
     size, features = kernel.shape[-3], kernel.shape[-1]
     matrix = jnp.moveaxis(kernel, -3, -2).reshape(-1, size * features)
-    products = _neighbours(x, kernel.shape[:-3], padding) @ matrix
+    neighbours = _neighbours(x, kernel.shape[:-3], padding)
+    products = jnp.matmul(neighbours, matrix, precision=precision)
     return sum(
         _shift(block, -2, i - size // 2, padding)
         for i, block in enumerate(jnp.split(products, size, axis=-1))
     )
 
 
-def _matmul_gradients(x, kernel, g, padding):
+def _matmul_gradients(x, kernel, g, padding, precision=None):
     """Cotangents of `x` and `kernel`."""
     if kernel.ndim == 3:
         dx, dkernel = _matmul_gradients(
-            x[..., None, :], kernel[:, None], g[..., None, :], padding
+            x[..., None, :], kernel[:, None], g[..., None, :], padding, precision
         )
         return dx[..., 0, :], dkernel[:, 0]
     flipped = jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2)
-    dx = _matmul_convolve(g, flipped, padding)
+    dx = _matmul_convolve(g, flipped, padding, precision)
     *rows, size, channels, features = kernel.shape
     left = _neighbours(x, rows, padding)
     right = jnp.concatenate(
         [_shift(g, -2, size // 2 - i, padding) for i in range(size)], axis=-1
     )
     axes = tuple(range(x.ndim - 1))
-    product = jnp.tensordot(left, right, axes=[axes, axes])
+    product = jnp.tensordot(left, right, axes=[axes, axes], precision=precision)
     dkernel = product.reshape(*rows, channels, size, features)
     return dx, jnp.moveaxis(dkernel, -2, -3)
 
@@ -173,7 +191,7 @@ def _shift(x, axis, offset, padding):
     return lax.pad(x, jnp.zeros((), x.dtype), widths)
 
 
-def _lax_convolve(x, kernel, padding):
+def _lax_convolve(x, kernel, padding, precision=None):
     sizes = kernel.shape[:-2]
     batch, grid = x.shape[: x.ndim - len(sizes) - 1], x.shape[-len(sizes) - 1 :]
     x = x.reshape(-1, *grid)
@@ -188,9 +206,11 @@ def _lax_convolve(x, kernel, padding):
         window_strides=(1,) * len(sizes),
         padding=widths,
         dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+        precision=precision,
     )
     return y.reshape(*batch, *y.shape[1:])
 
 
-def _lax_gradients(x, kernel, g, padding):
-    return jax.vjp(functools.partial(_lax_convolve, padding=padding), x, kernel)[1](g)
+def _lax_gradients(x, kernel, g, padding, precision=None):
+    convolve = functools.partial(_lax_convolve, padding=padding, precision=precision)
+    return jax.vjp(convolve, x, kernel)[1](g)

@@ -1,6 +1,6 @@
 """Simulated, observed and augmented data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +8,19 @@ import numpy as np
 
 from hyco_jax import rollout, windows
 from hyco_jax.domain import Domain
+from hyco_jax.state import Quantities, Quantity, channels
 from hyco_jax.types import Array, Params, StepFn, Trajectories, Windows
 
 
 def sample_u0(
-    key: Array, domain: Domain, num_samples: int, scale: float, amplitude: float = 1.0
+    key: Array,
+    domain: Domain,
+    num_samples: int,
+    scale: float,
+    amplitude: float = 1.0,
+    num_channels: int | None = None,
 ) -> Array:
-    """Samples smooth periodic initial states, one component per axis.
+    """Samples smooth periodic fields, by default one component per axis.
 
     White noise is filtered by `exp(-(scale |k|)² / 2)`, so that `scale` is the
     correlation length, and normalised to zero mean and the given amplitude.
@@ -25,16 +31,18 @@ def sample_u0(
         num_samples: Number N of states.
         scale: Correlation length, in units of the extent.
         amplitude: Root mean square of each component.
+        num_channels: Components C, as many as axes by default.
 
     Returns:
-        Shape `(N, *S, D)`, float32.
+        Shape `(N, *S, C)`, float32.
 
     Raises:
         ValueError: If the correlation length leaves no wave that fits the box.
     """
     axes = tuple(range(1, domain.ndim + 1))
+    components = domain.ndim if num_channels is None else num_channels
     noise = jax.random.normal(
-        key, (num_samples, *domain.resolution, domain.ndim), jnp.float32
+        key, (num_samples, *domain.resolution, components), jnp.float32
     )
     waves = [
         2 * np.pi * np.fft.fftfreq(n, d=h)
@@ -55,20 +63,13 @@ def sample_u0(
     return amplitude * u / rms
 
 
-def restrict(states: Array, factor: int, ndim: int) -> Array:
-    """Restricts `(..., *S, C)` to a grid `factor` times coarser by cell averages."""
-    if factor == 1:
-        return states
-    first = states.ndim - 1 - ndim
-    shape = list(states.shape[:first])
-    for n in states.shape[first:-1]:
-        shape += [n // factor, factor]
-    blocks = states.reshape(*shape, states.shape[-1])
-    return blocks.mean(axis=tuple(first + 1 + 2 * axis for axis in range(ndim)))
-
-
 def simulate(
-    step: StepFn, params: Params, u0: Array, num_steps: int, factor: int = 1
+    step: StepFn,
+    params: Params,
+    u0: Array,
+    num_steps: int,
+    factor: int = 1,
+    restrict: Callable[[Array], Array] | None = None,
 ) -> Array:
     """Simulates trajectories, by option with a solver that is finer than the record.
 
@@ -78,9 +79,10 @@ def simulate(
         u0: Initial states on the solver's grid, shape `(N, *S * factor, C)`.
         num_steps: Steps T of the record.
         factor: How many times finer than the record the solver is, in space and time.
+        restrict: Maps states on the solver's grid to the record's, if they differ.
 
     Returns:
-        Cell averages on the record's grid, shape `(N, T + 1, *S, C)`.
+        States on the record's grid, shape `(N, T + 1, *S, C)`.
     """
 
     def record_step(params, u):
@@ -89,7 +91,7 @@ def simulate(
     @jax.jit
     def run(params, u0):
         states = rollout.rollouts(record_step, params, u0, num_steps)
-        return restrict(states, factor, u0.ndim - 2)
+        return states if restrict is None else restrict(states)
 
     return run(params, u0)
 
@@ -129,27 +131,39 @@ def observe(
     region: np.ndarray,
     every: int = 1,
     noise_std: float = 0.0,
+    quantities: Quantities | None = None,
+    predicted: np.ndarray | bool = True,
 ) -> Trajectories:
     """Observes trajectories: a region, every n-th step, with Gaussian noise.
 
     The state at t = 0 is given exactly, on the whole grid, as in the HYCO papers.
+    What models don't predict is given exactly at all times, and has weight 0.
 
     Args:
         key: PRNG key of the noise.
         truth: Shape `(N, T + 1, *S, C)`.
         region: Observed cells, shape `(*S,)`, bool.
         every: Observe the steps 0, n, 2n, ...
-        noise_std: Standard deviation of the noise relative to that of `truth`.
+        noise_std: Standard deviation of the noise relative to that of each quantity.
+        quantities: Of the state; a single one by default.
+        predicted: Entries that models predict, see `state.predicted_entries`.
 
     Returns:
         States, NaN where unobserved, and weights of 0 and 1; the weights have length 1
         along the axes on which they don't depend.
     """
-    noise = noise_std * jnp.std(truth) * jax.random.normal(key, truth.shape)
-    mask = observation_mask(truth.shape[1], region, every)
-    states = (truth + noise).at[:, 0].set(truth[:, 0])
-    states = jnp.where(mask, states, jnp.nan).astype(truth.dtype)
-    return Trajectories(states, jnp.asarray(mask, truth.dtype))
+    std = jnp.sqrt(variance(truth, 1.0, quantities))
+    std = std.reshape((1,) * (truth.ndim - 1) + (-1,))
+    noise = noise_std * std * jax.random.normal(key, truth.shape)
+    predicted = np.asarray(predicted)
+    predicted = predicted.reshape(
+        (1,) * (truth.ndim - predicted.ndim) + predicted.shape
+    )
+    seen = observation_mask(truth.shape[1], region, every)
+    states = jnp.where(predicted, truth + noise, truth).at[:, 0].set(truth[:, 0])
+    states = jnp.where(seen | ~predicted, states, jnp.nan)
+    weights = jnp.asarray(seen & predicted, truth.dtype)
+    return Trajectories(states.astype(truth.dtype), weights)
 
 
 def observation_mask(num_times: int, region: np.ndarray, every: int) -> np.ndarray:
@@ -164,12 +178,55 @@ def observation_mask(num_times: int, region: np.ndarray, every: int) -> np.ndarr
     return mask
 
 
-def variance(data: Trajectories) -> Array:
-    """Weighted variance of the observed entries after t = 0, ()."""
-    weights = jnp.broadcast_to(data.weights, data.states.shape)[:, 1:]
-    states = jnp.where(weights > 0, data.states[:, 1:], 0)
-    mean = jnp.sum(weights * states) / jnp.sum(weights)
-    return jnp.sum(weights * (states - mean) ** 2) / jnp.sum(weights)
+def variance(
+    states: Array, weights: Array | float, quantities: Quantities | None = None
+) -> Array:
+    """Computes the weighted variance of each quantity after t = 0.
+
+    Args:
+        states: Shape `(N, T + 1, *S, C)`; entries of weight 0 don't count.
+        weights: Broadcast to the states.
+        quantities: Of the state; a single one by default.
+
+    Returns:
+        Shape `(C,)`: for each channel that of its quantity, 1 for static ones.
+    """
+    weights = jnp.broadcast_to(weights, states.shape)[:, 1:]
+    states = jnp.where(weights > 0, states[:, 1:], 0)
+    if quantities is None:
+        quantities = (Quantity("state", states.shape[-1]),)
+    result = []
+    for q, where in zip(quantities, channels(quantities).values(), strict=True):
+        u, w = states[..., where], weights[..., where]
+        mean = jnp.sum(w * u) / jnp.sum(w)
+        value = jnp.sum(w * (u - mean) ** 2) / jnp.sum(w)
+        result.append(jnp.full(q.num_components, 1.0 if q.is_static else value))
+    return jnp.concatenate(result)
+
+
+def normalisation(real: Trajectories, quantities: Quantities) -> dict[str, Array]:
+    """Computes what networks normalise their inputs and outputs by.
+
+    Args:
+        real: The observed training data; all entries of static quantities are known.
+        quantities: Of the state.
+
+    Returns:
+        `mean` and `std` of each channel, shape `(C,)`; the standard deviation is that
+        of its quantity, so that vectors keep their direction, or 1 if it is 0.
+    """
+    weights = jnp.broadcast_to(real.weights, real.states.shape)
+    means, stds = [], []
+    for q, where in zip(quantities, channels(quantities).values(), strict=True):
+        u = real.states[..., where]
+        w = jnp.ones_like(u) if q.is_static else weights[..., where]
+        u = jnp.where(w > 0, u, 0)
+        axes = tuple(range(u.ndim - 1))
+        mean = (w * u).sum(axes, keepdims=True) / w.sum(axes, keepdims=True)
+        std = jnp.sqrt(jnp.sum(w * (u - mean) ** 2) / jnp.sum(w))
+        means.append(mean.ravel())
+        stds.append(jnp.full(q.num_components, jnp.where(std > 0, std, 1)))
+    return {"mean": jnp.concatenate(means), "std": jnp.concatenate(stds)}
 
 
 def augment(
@@ -181,24 +238,26 @@ def augment(
     """Joins real and generated windows into one weighted set.
 
     A trainer minimises the mean over windows of `sum(w r²)`. The weights are scaled so
-    that this mean is `sum_i alpha_i <r²>_i / scale`, with `<r²>_i` the weighted mean
-    over the entries of part i: `LossReal + alpha LossGenerated`, whatever the number
-    of windows in each part.
+    that this mean is `sum_i alpha_i <r² / scale>_i`, with `<>_i` the weighted mean over
+    the entries of part i: `LossReal + alpha LossGenerated`, whatever the number of
+    windows in each part.
 
     Args:
         parts: The windows, real ones first.
         alphas: The weight of each part's loss, 1 for the real part.
         counts: Windows of each part in a batch (or in all, for a full-batch trainer).
-        scale: What a mean square is measured by: the variance of the real data.
+        scale: What a square is measured by: the variance of the real data, a number or
+            one for each channel, shape `(C,)`.
 
     Returns:
         The parts with their weights replaced.
     """
     total = sum(counts)
+    scale = jnp.reshape(scale, (1,) * (parts[0].targets.ndim - 1) + (-1,))
     return tuple(
         part.replace(
-            weights=part.weights
-            * (alpha * total / (count * scale * windows.mean_weight(part)))
+            weights=(part.weights / scale)
+            * (alpha * total / (count * windows.mean_weight(part)))
         )
         for part, alpha, count in zip(parts, alphas, counts, strict=True)
     )

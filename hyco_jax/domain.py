@@ -1,4 +1,4 @@
-"""The periodic box on which states live."""
+"""The box on which states live."""
 
 import dataclasses
 
@@ -7,11 +7,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """A periodic box of uniform cells; states are values at the cell centres.
+    """A box of uniform cells from the origin on, periodic or with walls.
 
     Attributes:
         resolution: Cells along each axis, 1 to 3 axes.
         extent: Length of the box along each axis, in the PDE's unit of length.
+        periodic: Whether opposite sides are one, else the box is closed; what happens
+            at its walls is the PDE's.
 
     Raises:
         ValueError: If the lengths differ, or an entry is not positive.
@@ -19,6 +21,7 @@ class Domain:
 
     resolution: tuple[int, ...]
     extent: tuple[float, ...]
+    periodic: bool = True
 
     def __post_init__(self):
         object.__setattr__(self, "resolution", tuple(int(n) for n in self.resolution))
@@ -59,4 +62,19 @@ class Domain:
 
     def refined(self, factor: int) -> "Domain":
         """The same box with `factor` times as many cells along each axis."""
-        return Domain(tuple(n * factor for n in self.resolution), self.extent)
+        resolution = tuple(n * factor for n in self.resolution)
+        return dataclasses.replace(self, resolution=resolution)
+
+    def coarsened(self, factor: int) -> "Domain":
+        """The same box with `factor` times fewer cells along each axis.
+
+        Raises:
+            ValueError: If the factor doesn't divide the resolution.
+        """
+        if any(n % factor for n in self.resolution):
+            raise ValueError(
+                f"resolution={self.resolution} is not divisible by {factor}; choose a "
+                "factor that divides every axis"
+            )
+        resolution = tuple(n // factor for n in self.resolution)
+        return dataclasses.replace(self, resolution=resolution)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax import rollout, windows
+from hyco_jax.domain import Domain
 from hyco_jax.types import Array, Batch, Params, StepFn
 
 
@@ -87,12 +88,22 @@ def part_losses(
     return jnp.stack([shares[i] for i in range(len(batches))])
 
 
-def h1_penalty(field: Array, dx: tuple[float, ...]) -> Array:
-    """Computes the mean of |∇field|² of a periodic field `(*S,)`, forward differences.
+def h1_penalty(field: Array, domain: Domain) -> Array:
+    """Computes the mean of |∇field|² by forward differences.
 
-    A scalar coefficient has none.
+    Args:
+        field: Shape `(*S,)`, or `(*S, D)` for a vector field, whose components add up;
+            a number has none.
+        domain: The grid; in a closed box no difference reaches through a wall.
     """
+    total = jnp.zeros((), field.dtype)
     if field.ndim == 0:
-        return jnp.zeros((), field.dtype)
-    gradients = [(jnp.roll(field, -1, axis) - field) / h for axis, h in enumerate(dx)]
-    return sum(jnp.mean(g**2) for g in gradients)
+        return total
+    for axis, h in enumerate(domain.dx):
+        if domain.periodic:
+            change = jnp.roll(field, -1, axis) - field
+        else:
+            change = jnp.diff(field, axis=axis)
+        num_components = field.size / np.prod(domain.resolution)
+        total = total + num_components * jnp.mean((change / h) ** 2)
+    return total

@@ -5,23 +5,27 @@ import jax.numpy as jnp
 from hyco_jax.types import Array
 
 
-def nrmse(predictions: Array, truth: Array, region: Array) -> Array:
+def nrmse(predictions: Array, truth: Array, weights: Array, ndim: int) -> Array:
     """Computes the normalised root mean square error at each time.
 
-    The discrete form of `‖u - u*‖ / ‖u*‖` in L² over the region, channels included.
+    The discrete form of `‖u - u*‖ / ‖u*‖` in a weighted L², channels included.
 
     Args:
         predictions: Shape `(..., *S, C)`.
         truth: Same shape.
-        region: Cells that count, shape `(*S,)`, bool.
+        weights: Not negative, broadcast to `(*S, C)`; entries of weight 0 don't count.
+        ndim: Number of spatial axes.
 
     Returns:
         Shape `(...)`.
     """
-    axes = tuple(range(-(region.ndim + 1), 0))
-    error = jnp.where(region[..., None], predictions - truth, 0)
-    norm = jnp.where(region[..., None], truth, 0)
-    return jnp.sqrt(jnp.sum(error**2, axis=axes) / jnp.sum(norm**2, axis=axes))
+    axes = tuple(range(-(ndim + 1), 0))
+    error = jnp.where(weights > 0, predictions - truth, 0)
+    norm = jnp.where(weights > 0, truth, 0)
+    error = jnp.sum(weights * error**2, axis=axes)
+    norm = jnp.sum(weights * norm**2, axis=axes)
+    # A state of zeros, such as a fluid at rest, that is predicted as such has none.
+    return jnp.sqrt(jnp.where(error == 0, 0, error / norm))
 
 
 def relative_error(value: Array, truth: Array) -> Array:

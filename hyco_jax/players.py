@@ -33,6 +33,8 @@ class SyntheticSettings:
         num_real: Real windows among them, in hybrid cycles.
         num_generated: Initial states from which the physical model predicts for it.
         num_predict_steps: Steps of these predictions.
+        input_noise: Standard deviation of the noise on its inputs, relative to the
+            data's.
     """
 
     horizon: int
@@ -42,6 +44,7 @@ class SyntheticSettings:
     num_real: int
     num_generated: int
     num_predict_steps: int
+    input_noise: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +135,7 @@ def make_synthetic_player(
         if generated is not None:
             trajectories, along_real = generated
             parts += _predicted_parts(
-                trajectories, along_real, real, settings.generated_horizon
+                record, trajectories, along_real, real, settings.generated_horizon
             )
             # What a partner's prediction is the input or the target of carries alpha,
             # so that alpha = 0 decouples; together it is one mean over all entries.
@@ -150,6 +153,7 @@ def make_synthetic_player(
             num_epochs=settings.num_epochs,
             batch_sizes=batch_sizes[len(parts)],
             updates_per_epoch=count_updates(record, settings),
+            input_noise=settings.input_noise * np.sqrt(record.scale),
         )
 
     return Player(generate, augment, train, make_score(record, step))
@@ -192,7 +196,7 @@ def make_physical_player(
     def augment(real, generated, alpha):
         parts = [windows.real_windows(real, index, horizon)]
         if generated is not None:
-            parts += _predicted_parts(generated, None, real, settings.horizon)
+            parts += _predicted_parts(record, generated, None, real, settings.horizon)
         counts = [len(part.sim) for part in parts]
         return data.augment(parts, [1.0, alpha][: len(parts)], counts, record.scale)
 
@@ -236,9 +240,11 @@ def _count_predicted(record: Record, settings: SyntheticSettings) -> tuple[int, 
     return 0 if record.is_full else along_real, elsewhere
 
 
-def _predicted_parts(trajectories, along_real, real, horizon) -> list[Windows]:
-    ones = jnp.ones((1,) * trajectories.ndim, trajectories.dtype)
-    parts = [windows.predicted_windows(trajectories, trajectories, ones, horizon)]
+def _predicted_parts(record, trajectories, along_real, real, horizon) -> list[Windows]:
+    weights = jnp.asarray(record.predicted, trajectories.dtype)
+    axes = tuple(range(trajectories.ndim - weights.ndim))
+    weights = jnp.expand_dims(weights, axes)
+    parts = [windows.predicted_windows(trajectories, trajectories, weights, horizon)]
     if along_real is not None:
         corrected = windows.predicted_windows(
             along_real, real.states, real.weights, horizon

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from hyco_jax import data, windows
+from hyco_jax.state import Quantities
 from hyco_jax.types import Trajectories
 
 
@@ -15,12 +16,14 @@ class Record:
     Attributes:
         weights: Observation weights on the host, axes of full length or 1.
         shape: `(N, T + 1, *S, C)` of the states.
-        scale: Variance of the observed data, the unit of every loss.
+        scale: Variance of the observed data, the unit of every loss, shape `(C,)`.
+        predicted: Entries that models predict, broadcasts to `(*S, C)`, bool.
     """
 
     weights: np.ndarray
     shape: tuple[int, ...]
-    scale: float
+    scale: np.ndarray
+    predicted: np.ndarray | bool = True
 
     @property
     def num_sims(self) -> int:
@@ -34,13 +37,18 @@ class Record:
 
     @property
     def is_full(self) -> bool:
-        """Whether every entry is observed."""
-        return bool((self.weights > 0).all())
+        """Whether every entry that models predict is observed."""
+        return bool(((self.weights > 0) | ~np.asarray(self.predicted)).all())
 
     def index(self, horizon: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Simulations and starts of the real windows of a horizon."""
         return windows.real_index(
-            self.weights, self.num_sims, self.num_steps, horizon, stride
+            self.weights,
+            self.num_sims,
+            self.num_steps,
+            horizon,
+            stride,
+            self.predicted,
         )
 
     def check_used(self, used: list[tuple[np.ndarray, np.ndarray, int]]):
@@ -54,12 +62,25 @@ class Record:
             )
 
 
-def make_record(real: Trajectories) -> Record:
-    """Reads the static facts off the real data, on the host."""
-    scale = float(data.variance(real))
-    if not scale > 0:
+def make_record(
+    real: Trajectories,
+    quantities: Quantities | None = None,
+    predicted: np.ndarray | bool = True,
+) -> Record:
+    """Reads the static facts off the real data, on the host.
+
+    Args:
+        real: Observed trajectories.
+        quantities: Of the state; a single one by default.
+        predicted: Entries that models predict, see `state.predicted_entries`.
+
+    Raises:
+        ValueError: If a quantity's observations don't vary, or there are none.
+    """
+    scale = np.asarray(data.variance(real.states, real.weights, quantities))
+    if not (scale > 0).all():
         raise ValueError(
-            f"the observed data have variance {scale}, expected > 0; a constant field "
-            "identifies nothing"
+            f"the observed data have variances {scale}, one for each channel, expected "
+            "> 0; a constant field identifies nothing"
         )
-    return Record(np.asarray(real.weights), tuple(real.states.shape), scale)
+    return Record(np.asarray(real.weights), tuple(real.states.shape), scale, predicted)

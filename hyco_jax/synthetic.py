@@ -90,6 +90,7 @@ def train(
     num_epochs: int,
     batch_sizes: Sequence[int],
     updates_per_epoch: int | None = None,
+    input_noise: Array | float = 0.0,
     observe: Callable[[Array], Array] = losses.identity,
 ) -> tuple[TrainState, Metrics]:
     """Trains on shuffled batches; one `lax.scan` makes all updates.
@@ -106,6 +107,8 @@ def train(
         num_epochs: Number E of epochs, static.
         batch_sizes: Windows of each part in a batch, static.
         updates_per_epoch: Static; by default as many as all windows need.
+        input_noise: Standard deviation of Gaussian noise on the inputs, fresh in each
+            update; concrete, broadcasts to `(C,)`.
         observe: Observation operator.
 
     Returns:
@@ -127,14 +130,19 @@ def train(
         for i, (part, size) in enumerate(zip(data, batch_sizes, strict=True))
     )
 
+    noise_keys = jax.random.split(jax.random.fold_in(key, len(data)), count)
+
     def loss_fn(params, batches):
         variables = {**state.constants, **params}
         terms = losses.part_losses(step, variables, batches, observe)
         return terms.sum(), terms
 
-    def update(carry, index):
+    def update(carry, per_update):
         params, opt_state = carry
+        index, noise_key = per_update
         batches = [windows.gather(p, i) for p, i in zip(data, index, strict=True)]
+        if np.any(input_noise):
+            batches = _with_noise(batches, noise_key, input_noise)
         (loss, terms), grads = jax.value_and_grad(loss_fn, has_aux=True)(
             params, batches
         )
@@ -143,7 +151,7 @@ def train(
         return (params, opt_state), (loss, terms, optax.tree.norm(grads))
 
     (params, opt_state), (loss, terms, norms) = jax.lax.scan(
-        update, (state.params, state.opt_state), order
+        update, (state.params, state.opt_state), (order, noise_keys)
     )
     per_epoch = loss.reshape(num_epochs, -1).mean(axis=1)
     metrics = {
@@ -167,6 +175,17 @@ def _shuffled(key: Array, num_windows: int, length: int) -> Array:
     keys = jax.random.split(key, math.ceil(length / num_windows))
     permutations = jax.vmap(lambda k: jax.random.permutation(k, num_windows))(keys)
     return permutations.ravel()[:length]
+
+
+def _with_noise(batches, key, std):
+    """Adds Gaussian noise to the inputs of batches."""
+    keys = jax.random.split(key, len(batches))
+    result = []
+    for batch, key in zip(batches, keys, strict=True):
+        noise = jax.random.normal(key, batch.inputs.shape)
+        deviation = jnp.reshape(std, (1,) * (noise.ndim - 1) + (-1,))
+        result.append(batch.replace(inputs=batch.inputs + deviation * noise))
+    return result
 
 
 def _own(leaf) -> Array:

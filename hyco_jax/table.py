@@ -1,6 +1,7 @@
 """The table of a run: what each method reached, for the terminal and for Markdown."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 
 ROWS = {
@@ -20,14 +21,26 @@ COLUMNS = {
     "val/nrmse_inside": "val in",
     "val/nrmse_outside": "val out",
     "val/valid_time": "valid time",
+    "val/max_divergence": "max div",
     "seconds": "seconds",
 }
 
-CAPTION = (
-    "Relative error of the coefficient; nRMSE of rollouts on training (train) and\n"
-    "validation (val) simulations: whole grid, inside (in) and outside (out) of the\n"
-    "observed region; valid time on validation; seconds of training."
-)
+# A sentence of the caption, and the columns of which at least one calls for it.
+SENTENCES = {
+    "Coef. error: the largest relative error of the learned coefficients.": (
+        "coefficient_error",
+    ),
+    "Train and val: nRMSE of rollouts on training and validation simulations, on the "
+    "whole grid, inside (in) and outside (out) of the observed region.": tuple(
+        column for column in COLUMNS if "nrmse" in column
+    ),
+    "Valid time: on validation.": ("val/valid_time",),
+    "Max div: the largest relative divergence of the velocity on validation.": (
+        "val/max_divergence",
+    ),
+    "Seconds: of training.": ("seconds",),
+}
+WIDTH = 88
 
 
 def format_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -38,8 +51,9 @@ def format_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
             subset of either may be present; the order is that of `ROWS`.
 
     Returns:
-        Lines of equal length, a blank line and the caption, no newline at the end.
-        None and absent entries read `-`, non-finite ones `diverged`.
+        Lines of equal length, a blank line and the caption of what is shown, no newline
+        at the end. Columns without a value in any row are left out; else None and
+        absent entries read `-`, non-finite ones `diverged`.
 
     Raises:
         ValueError: If a row or a column is unknown.
@@ -47,16 +61,21 @@ def format_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
     _check_known("row", rows, ROWS)
     for values in rows.values():
         _check_known("column", values, COLUMNS)
+    columns = [
+        column
+        for column in COLUMNS
+        if any(values.get(column) is not None for values in rows.values())
+    ]
     body = [
-        [name, *(format_number(rows[row].get(column)) for column in COLUMNS)]
+        [name, *(format_number(rows[row].get(column)) for column in columns)]
         for row, name in ROWS.items()
         if row in rows
     ]
-    header = ["method", *COLUMNS.values()]
+    header = ["method", *(COLUMNS[column] for column in columns)]
     widths = [max(map(len, cells)) for cells in zip(header, *body, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = [_line(cells, widths) for cells in (header, rule, *body)]
-    return "\n".join([*lines, "", CAPTION])
+    return "\n".join([*lines, "", _caption(columns)])
 
 
 def format_number(value: float | None) -> str:
@@ -80,6 +99,11 @@ def format_number(value: float | None) -> str:
     if not 1e-4 <= abs(rounded) < 1e6:
         return f"{value:.2e}"
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+
+
+def _caption(columns):
+    sentences = (text for text, about in SENTENCES.items() if {*about} & {*columns})
+    return textwrap.fill(" ".join(sentences), WIDTH)
 
 
 def _line(cells, widths):

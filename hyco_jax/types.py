@@ -16,6 +16,8 @@ Array = jax.Array
 Params = dict[str, Any]
 StepFn = Callable[[Params, Array], Array]
 Metrics = dict[str, Array]
+# Maps the physical values of a PDE's coefficients, by name, and the state.
+PdeStep = Callable[[dict[str, Array], Array], Array]
 
 
 class Model(NamedTuple):

@@ -12,7 +12,12 @@ from hyco_jax.types import Array, Batch, Trajectories, Windows
 
 
 def real_index(
-    weights, num_sims: int, num_steps: int, horizon: int, stride: int = 1
+    weights,
+    num_sims: int,
+    num_steps: int,
+    horizon: int,
+    stride: int = 1,
+    predicted: np.ndarray | bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Finds the windows of observed trajectories.
 
@@ -27,6 +32,7 @@ def real_index(
         num_steps: Number T of steps after t = 0.
         horizon: Number K of predicted steps.
         stride: Distance of two starts; the last possible start is always included.
+        predicted: Entries that models predict; the others are always known.
 
     Returns:
         Simulation and start of each window, shape `(W,)`, int32; every window has at
@@ -38,7 +44,8 @@ def real_index(
     check_horizon(horizon, num_steps)
     observed = np.asarray(weights) > 0
     last = num_steps - horizon
-    starts = sorted({*range(0, last + 1, stride), last}) if observed.all() else [0]
+    is_full = (observed | ~np.asarray(predicted)).all()
+    starts = sorted({*range(0, last + 1, stride), last}) if is_full else [0]
     seen = np.broadcast_to(
         observed.any(axis=tuple(range(2, observed.ndim))), (num_sims, num_steps + 1)
     )

@@ -6,18 +6,38 @@ import numpy as np
 import pytest
 from jax import lax
 
-from hyco_jax import coefficients, fields
+from hyco_jax import coefficients, fields, state
 from hyco_jax.domain import Domain
 from hyco_jax.fields import flow
-from hyco_jax.pde import burgers
+from hyco_jax.pde import burgers, checks
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 TAU = 2 * np.pi
+RESOLUTIONS = [(9,), (6, 7), (4, 5, 3)]
 
 
 @pytest.fixture
 def x64():
     with jax.enable_x64(True), flow.math.precision(64):
         yield
+
+
+def make_step(domain, dt, largest, substeps=None):
+    """Returns a step that takes the viscosity itself."""
+    step = burgers.make_step(domain, dt, {"viscosity": largest}, substeps)
+    return lambda viscosity, u: step({"viscosity": viscosity}, u)
+
+
+def viscosity(domain, guess, largest, is_field):
+    if is_field:
+        return coefficients.field(guess, domain.resolution, (0.0, largest))
+    return coefficients.scalar(guess, (0.0, largest))
+
+
+def make_model(domain, dt, coefficient):
+    step = burgers.make_step(domain, dt, {"viscosity": coefficient.upper})
+    return coefficients.make_model({"viscosity": coefficient}, step)
 
 
 def rollout(step, viscosity, u, num_steps):
@@ -35,11 +55,13 @@ def smooth(domain, mean=0.0, amplitude=1.0):
     return mean + amplitude * sum(waves) / 3
 
 
-def shear_flow(num_cells):
-    """Returns a grid and the state (0, sin x), which advection leaves unchanged."""
-    domain = Domain((num_cells, 2), (TAU, 1.0))
-    wave = np.sin(domain.coordinates()[..., 0])
-    return domain, np.stack([0 * wave, wave], axis=-1)
+def shear_flow(num_cells, ndim=2):
+    """Returns a grid and (0, sin x) or (0, 0, sin(x + y)), which don't move."""
+    resolution = (*(num_cells,) * (ndim - 1), 2)
+    domain = Domain(resolution, (*(TAU,) * (ndim - 1), 1.0))
+    u = np.zeros((*resolution, ndim))
+    u[..., -1] = np.sin(domain.coordinates()[..., :-1].sum(axis=-1))
+    return domain, u
 
 
 def order(errors):
@@ -47,12 +69,14 @@ def order(errors):
     return -np.polyfit(np.arange(len(errors)), np.log2(errors), 1)[0]
 
 
-@pytest.mark.parametrize("substeps", [2, 9], ids=["unrolled", "looped"])
-def test_diffusion_of_a_mode_decays_at_the_discrete_rate(x64, substeps):
-    domain, u = shear_flow(12)
+@pytest.mark.parametrize(
+    ("substeps", "ndim"), [(2, 2), (9, 2), (2, 3)], ids=["unrolled", "looped", "3d"]
+)
+def test_diffusion_of_a_mode_decays_at_the_discrete_rate(x64, substeps, ndim):
+    domain, u = shear_flow(12, ndim)
     dt, nu = 0.05, 0.7
-    rate = 4 * nu / domain.dx[0] ** 2 * np.sin(domain.dx[0] / 2) ** 2
-    step = burgers.make_step(domain, dt, nu, substeps)
+    rate = (ndim - 1) * 4 * nu / domain.dx[0] ** 2 * np.sin(domain.dx[0] / 2) ** 2
+    step = make_step(domain, dt, nu, substeps)
     decay = (1 - rate * dt / substeps) ** substeps
     np.testing.assert_allclose(step(nu, jnp.asarray(u)), decay * u, atol=1e-14)
 
@@ -61,7 +85,7 @@ def test_diffusion_is_second_order_in_space(x64):
     dt, nu, errors = 1e-5, 0.7, []
     for num_cells in (8, 16, 32):
         domain, u = shear_flow(num_cells)
-        result = burgers.make_step(domain, dt, nu)(nu, jnp.asarray(u))
+        result = make_step(domain, dt, nu)(nu, jnp.asarray(u))
         errors.append(np.abs(result - np.exp(-nu * dt) * u).max() / dt)
     assert order(errors) == pytest.approx(2, abs=0.1)
 
@@ -72,7 +96,7 @@ def test_diffusion_converges_to_the_exact_decay(x64):
     for level in range(3):
         domain, u = shear_flow(8 * 2**level)
         num_steps = 10 * 4**level
-        step = jax.jit(burgers.make_step(domain, 1.0 / num_steps, nu))
+        step = jax.jit(make_step(domain, 1.0 / num_steps, nu))
         result = rollout(step, nu, jnp.asarray(u), num_steps)
         errors.append(np.abs(result - np.exp(-nu) * u).max())
     assert order(errors) == pytest.approx(2, abs=0.1)
@@ -84,7 +108,7 @@ def test_diffusion_is_first_order_in_time(x64):
     rate = 4 * nu / domain.dx[0] ** 2 * np.sin(domain.dx[0] / 2) ** 2
     # One step of length 1 with n substeps, so the error is that of Euler's method.
     for substeps in (8, 16, 32):
-        step = burgers.make_step(Domain((8, 1), (TAU, 9.0)), 1.0, nu, substeps)
+        step = make_step(Domain((8, 1), (TAU, 9.0)), 1.0, nu, substeps)
         result = step(nu, jnp.asarray(u[:, :1]))
         errors.append(np.abs(result - np.exp(-rate) * u[:, :1]).max())
     assert order(errors) == pytest.approx(1, abs=0.15)
@@ -103,7 +127,7 @@ def test_step_converges_to_the_cole_hopf_solution(x64):
         domain = Domain((32 * 2**level,), (TAU,))
         x = domain.coordinates()
         num_steps = 8 * 2**level
-        step = burgers.make_step(domain, end / num_steps, nu)
+        step = make_step(domain, end / num_steps, nu)
         result = jax.jit(lambda u, step=step, n=num_steps: rollout(step, nu, u, n))(
             jnp.asarray(exact(0.0, x))
         )
@@ -113,14 +137,14 @@ def test_step_converges_to_the_cole_hopf_solution(x64):
     assert errors[-1] < 0.02
 
 
-@pytest.mark.parametrize("resolution", [(9,), (6, 7)], ids=["1d", "2d"])
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=["1d", "2d", "3d"])
 def test_diffusion_conserves_the_integral(x64, resolution):
-    domain = Domain(resolution, (3.0, 2.0)[: len(resolution)])
+    domain = Domain(resolution, (3.0, 2.0, 2.5)[: len(resolution)])
     rng = np.random.default_rng(0)
     nu = rng.uniform(0.1, 1.0, resolution)
     u = 1e-9 * rng.normal(size=(*resolution, domain.ndim))
     # At |u| = 1e-9 the advection changes the integral by 1e-18 only.
-    result = burgers.make_step(domain, 0.3, 1.0)(nu, jnp.asarray(u))
+    result = make_step(domain, 0.3, 1.0)(nu, jnp.asarray(u))
     assert np.abs(result - u).max() > 1e-10
     np.testing.assert_allclose(
         result.sum(range(domain.ndim)),
@@ -134,7 +158,7 @@ def test_advection_drift_of_the_integral_is_first_order(x64):
     for level in range(3):
         domain = Domain((32 * 2**level,), (TAU,))
         num_steps = 8 * 2**level
-        step = burgers.make_step(domain, 0.4 / num_steps, 0.0)
+        step = make_step(domain, 0.4 / num_steps, 0.0)
         x = domain.coordinates()
         u = jnp.asarray(1 + 0.4 * np.sin(x) + 0.2 * np.cos(2 * x))
         drifts.append(abs(float(jnp.mean(rollout(step, 0.0, u, num_steps) - u))))
@@ -142,9 +166,9 @@ def test_advection_drift_of_the_integral_is_first_order(x64):
 
 
 @pytest.mark.parametrize("displacement", [0.9, 3.6], ids=["near", "far"])
-@pytest.mark.parametrize("resolution", [(9,), (6, 7)], ids=["1d", "2d"])
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=["1d", "2d", "3d"])
 def test_advection_and_its_gradient_are_phiflows(x64, resolution, displacement):
-    domain = Domain(resolution, (3.0, 2.0)[: len(resolution)])
+    domain = Domain(resolution, (3.0, 2.0, 2.5)[: len(resolution)])
     rng = np.random.default_rng(0)
     # Random states reach across the seam; `displacement` in cells of the finest axis.
     u = rng.uniform(-1, 1, size=(*resolution, domain.ndim))
@@ -155,7 +179,7 @@ def test_advection_and_its_gradient_are_phiflows(x64, resolution, displacement):
         field = fields.to_field(u, domain)
         return fields.to_array(flow.advect.semi_lagrangian(field, field, dt))
 
-    step = burgers.make_step(domain, dt, 0.0)
+    step = make_step(domain, dt, 0.0)
 
     @jax.jit
     def both(u, weight):
@@ -177,7 +201,7 @@ def test_far_advection_interpolates_linearly():
     u = jnp.array([-1.5, 2.25, 2.25, 2.25])[:, None]
     # Departures 1.5, -1.25, -0.25, 0.75: cell -1 is 3 and cell -2 is 2.
     expected = [2.25, 2.25, 0.75 * -1.5 + 0.25 * 2.25, 0.75 * 2.25 + 0.25 * -1.5]
-    result = burgers.make_step(domain, 1.0, 0.0)(0.0, u)
+    result = make_step(domain, 1.0, 0.0)(0.0, u)
     np.testing.assert_allclose(result[:, 0], expected, atol=1e-5)
 
 
@@ -185,7 +209,7 @@ def test_constant_state_is_a_fixed_point():
     domain = Domain((6, 5), (3.0, 2.0))
     nu = np.random.default_rng(0).uniform(0.1, 1.0, domain.resolution)
     u = jnp.broadcast_to(jnp.array([0.7, -0.3]), (6, 5, 2))
-    result = jax.jit(burgers.make_step(domain, 0.3, 1.0))(jnp.float32(nu), u)
+    result = jax.jit(make_step(domain, 0.3, 1.0))(jnp.float32(nu), u)
     # A few roundings of the weights, which add up to 1.
     np.testing.assert_allclose(result, u, atol=3e-7)
 
@@ -194,7 +218,7 @@ def test_step_commutes_with_translation(x64):
     domain = Domain((6, 5), (3.0, 2.0))
     nu = jnp.asarray(burgers.sine_squared_viscosity(domain))
     u = jnp.asarray(smooth(domain))
-    step = jax.jit(burgers.make_step(domain, 0.3, 1.0))
+    step = jax.jit(make_step(domain, 0.3, 1.0))
     shifted = step(jnp.roll(nu, (2, 3), (0, 1)), jnp.roll(u, (2, 3), (0, 1)))
     np.testing.assert_allclose(
         shifted, jnp.roll(step(nu, u), (2, 3), (0, 1)), atol=1e-14
@@ -204,7 +228,7 @@ def test_step_commutes_with_translation(x64):
 def test_vmap_equals_loop():
     domain = Domain((6, 5), (3.0, 2.0))
     nu = jnp.float32(burgers.sine_squared_viscosity(domain))
-    step = burgers.make_step(domain, 0.3, 1.0)
+    step = make_step(domain, 0.3, 1.0)
     # The last state moves more than a cell and sends the whole batch the long way.
     slow = jnp.float32(smooth(domain))
     batch = jnp.stack([slow, slow[::-1], 4 * slow])
@@ -219,7 +243,7 @@ def test_vmap_equals_loop():
 def test_jit_equals_eager():
     domain = Domain((6,), (3.0,))
     nu = jnp.float32(burgers.sine_squared_viscosity(domain))
-    step = burgers.make_step(domain, 0.3, 1.0)
+    step = make_step(domain, 0.3, 1.0)
     u = jnp.float32(smooth(domain))
     # Fused multiplications and additions round differently.
     np.testing.assert_allclose(step(nu, u), jax.jit(step)(nu, u), atol=1e-6)
@@ -228,7 +252,7 @@ def test_jit_equals_eager():
 def test_gradient_under_vmap_is_the_sum_of_the_gradients(x64):
     domain = Domain((6,), (3.0,))
     nu = jnp.asarray(burgers.sine_squared_viscosity(domain))
-    step = burgers.make_step(domain, 0.3, 1.0)
+    step = make_step(domain, 0.3, 1.0)
     batch = jnp.stack([jnp.asarray(smooth(domain)), -jnp.asarray(smooth(domain))])
 
     def loss(nu, u):
@@ -245,13 +269,12 @@ def test_gradient_under_vmap_is_the_sum_of_the_gradients(x64):
 @pytest.mark.parametrize("num_steps", [1, 50])
 @pytest.mark.parametrize(
     ("resolution", "is_field"),
-    [((16,), False), ((6, 5), True)],
-    ids=["scalar", "field"],
+    [((16,), False), ((6, 5), True), ((4, 5, 6), True)],
+    ids=["scalar", "field", "field-3d"],
 )
 def test_gradients_equal_finite_differences(x64, resolution, is_field, num_steps):
-    domain = Domain(resolution, (TAU, TAU)[: len(resolution)])
-    bounds = (0.0, 0.2)
-    model = burgers.make_burgers(domain, 0.05, 0.1, bounds, is_field)
+    domain = Domain(resolution, (TAU,) * len(resolution))
+    model = make_model(domain, 0.05, viscosity(domain, 0.1, 0.2, is_field))
     # The mean flow keeps every displacement positive: the scheme is smooth there.
     u = jnp.asarray(smooth(domain, mean=1.0, amplitude=0.4))
     shape = resolution if is_field else ()
@@ -273,9 +296,10 @@ def test_gradients_equal_finite_differences(x64, resolution, is_field, num_steps
     np.testing.assert_allclose(exact, central, rtol=1e-5)
 
 
-def test_gradient_with_respect_to_the_state_equals_finite_differences(x64):
-    domain = Domain((6, 5), (TAU, TAU))
-    step = burgers.make_step(domain, 0.05, 0.1)
+@pytest.mark.parametrize("resolution", [(6, 5), (3, 5, 4)], ids=["2d", "3d"])
+def test_gradient_with_respect_to_the_state_equals_finite_differences(x64, resolution):
+    domain = Domain(resolution, (TAU,) * len(resolution))
+    step = make_step(domain, 0.05, 0.1)
     u = jnp.asarray(smooth(domain, mean=1.0, amplitude=0.4))
     direction = jnp.asarray(np.random.default_rng(3).normal(size=u.shape))
 
@@ -292,7 +316,7 @@ def test_gradient_with_respect_to_the_state_equals_finite_differences(x64):
 
 def test_second_derivatives_equal_differences_of_gradients(x64):
     domain = Domain((16,), (TAU,))
-    step = burgers.make_step(domain, 0.05, 0.2)
+    step = make_step(domain, 0.05, 0.2)
     u = jnp.asarray(smooth(domain, mean=1.0, amplitude=0.4))
     nu = jnp.full(16, 0.1)
     direction = jnp.asarray(np.random.default_rng(0).normal(size=16))
@@ -307,7 +331,7 @@ def test_second_derivatives_equal_differences_of_gradients(x64):
 @pytest.mark.parametrize("is_field", [False, True], ids=["scalar", "field"])
 def test_float32_stays_float32(is_field):
     domain = Domain((6,), (3.0,))
-    model = burgers.make_burgers(domain, 0.3, 0.4, (0.0, 1.0), is_field)
+    model = make_model(domain, 0.3, viscosity(domain, 0.4, 1.0, is_field))
     params = model.init(jax.random.key(0))
     assert params["viscosity"].dtype == jnp.float32
     assert params["viscosity"].shape == ((6,) if is_field else ())
@@ -320,9 +344,10 @@ def test_float32_stays_float32(is_field):
 def test_init_returns_the_guess():
     domain = Domain((6, 5), (3.0, 2.0))
     guess = 0.1 + burgers.sine_squared_viscosity(domain, scale=0.5)
-    model = burgers.make_burgers(domain, 0.1, guess, (0.0, 1.0), True)
-    params = model.init(jax.random.key(0))
-    np.testing.assert_allclose(burgers.viscosity(params, (0.0, 1.0)), guess, rtol=1e-5)
+    coefficient = viscosity(domain, guess, 1.0, True)
+    params = make_model(domain, 0.1, coefficient).init(jax.random.key(0))
+    values = coefficients.values({"viscosity": coefficient}, params)
+    np.testing.assert_allclose(values["viscosity"], guess, rtol=1e-5)
     np.testing.assert_allclose(
         params["viscosity"], coefficients.unbounded(guess, 0.0, 1.0), rtol=1e-6
     )
@@ -337,29 +362,44 @@ def test_sine_squared_viscosity_has_the_stated_values():
 def test_stable_substeps_is_the_diffusion_limit():
     domain = Domain((10, 10), (1.0, 2.0))
     # 1/dx² = 100 and 25: one substep may be 1 / (2 · 0.1 · 125) = 0.04.
-    assert burgers.stable_substeps(domain, 0.04, 0.1) == 1
-    assert burgers.stable_substeps(domain, 0.0401, 0.1) == 2
-    assert burgers.stable_substeps(domain, 0.4, 0.1) == 10
-    assert burgers.stable_substeps(domain, 0.4, 0.0) == 1
+    assert checks.stable_substeps(domain, 0.04, 0.1) == 1
+    assert checks.stable_substeps(domain, 0.0401, 0.1) == 2
+    assert checks.stable_substeps(domain, 0.4, 0.1) == 10
+    assert checks.stable_substeps(domain, 0.4, 0.0) == 1
 
 
 def test_too_few_substeps_are_refused_with_both_numbers():
     domain = Domain((10, 10), (1.0, 2.0))
+    # Not the guess counts but the bound, here 0.1.
+    largest = coefficients.scalar(0.05, (0.0, 0.1)).upper
     with pytest.raises(ValueError, match=r"substeps=9 .* needs substeps >= 10"):
-        burgers.make_step(domain, 0.4, 0.1, substeps=9)
-    with pytest.raises(ValueError, match=r"substeps=9 .* needs substeps >= 10"):
-        burgers.make_burgers(domain, 0.4, 0.05, (0.0, 0.1), True, substeps=9)
+        make_step(domain, 0.4, largest, substeps=9)
 
 
 def test_wrong_shapes_are_refused():
     domain = Domain((6, 5), (3.0, 2.0))
-    step = burgers.make_step(domain, 0.1, 0.1)
+    step = make_step(domain, 0.1, 0.1)
     for shape in [(3, 6, 5, 2), (6, 5), (6, 5, 3), (5, 6, 2)]:
         with pytest.raises(ValueError, match=r"expected \(6, 5, 2\); batch with jax"):
             step(0.1, jnp.zeros(shape))
     with pytest.raises(ValueError, match=r"viscosity has shape \(5,\), expected \(\)"):
         step(jnp.ones(5), jnp.zeros((6, 5, 2)))
     with pytest.raises(ValueError, match=r"guess has shape \(5,\), expected \(\) or"):
-        burgers.make_burgers(domain, 0.1, np.ones(5), (0.0, 2.0), True)
+        viscosity(domain, np.ones(5), 2.0, True)
     with pytest.raises(ValueError, match=r"dt=-0.1 must be positive"):
-        burgers.make_step(domain, -0.1, 0.1)
+        make_step(domain, -0.1, 0.1)
+
+
+def test_a_closed_box_is_refused():
+    with pytest.raises(ValueError, match="make the Domain with periodic=True"):
+        make_step(Domain((6,), (3.0,), periodic=False), 0.1, 0.1)
+
+
+def test_a_state_is_one_velocity_of_random_smooth_components(key):
+    domain = Domain((6, 5, 4), (3.0, 2.0, 2.5))
+    u0 = burgers.sample_u0(key, domain, 2, scale=0.3, amplitude=0.5)
+    assert state.num_channels(burgers.quantities(domain)) == 3
+    assert u0.shape == (2, 6, 5, 4, 3) and u0.dtype == jnp.float32
+    # The amplitude is the root mean square of every component.
+    rms = jnp.sqrt(jnp.mean(u0**2, axis=(1, 2, 3)))
+    np.testing.assert_allclose(rms, 0.5, rtol=1e-5)

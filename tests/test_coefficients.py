@@ -1,11 +1,13 @@
-"""The transform of bounded coefficients."""
+"""Coefficients: bounds, guesses, means, values by name, models."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
-from hyco_jax import coefficients
+from hyco_jax import coefficients, expansions
+from hyco_jax.domain import Domain
 
 
 def test_unbounded_inverts_bounded():
@@ -65,3 +67,88 @@ def test_bad_bounds_are_refused(bounds):
         coefficients.unbounded(0.5, *bounds)
     with pytest.raises(ValueError, match="must be finite with 0 <= lower < upper"):
         coefficients.bounded(jnp.zeros(()), *bounds)
+
+
+@pytest.mark.parametrize("bounds", [None, (0.5, 3.0)], ids=["signed", "bounded"])
+def test_a_scalar_and_a_field_start_at_the_guess(bounds):
+    guess = np.linspace(0.6, 2.9, 30).reshape(5, 6)
+    for coefficient, expected in (
+        (coefficients.scalar(0.7, bounds), np.float64(0.7)),
+        (coefficients.field(0.7, (5, 6), bounds), np.full((5, 6), 0.7)),
+        (coefficients.field(guess, (5, 6), bounds), guess),
+        (coefficients.field(0.7, (5, 6, 2), bounds), np.full((5, 6, 2), 0.7)),
+    ):
+        value = coefficient.value(coefficient.raw)
+        assert coefficient.raw.dtype == value.dtype == np.float32
+        assert value.shape == expected.shape
+        np.testing.assert_allclose(value, expected, rtol=2e-6)
+        assert coefficient.upper == (np.inf if bounds is None else 3.0)
+
+
+def test_signed_coefficients_are_their_raw_parameters():
+    raw = jnp.linspace(-300.0, 300.0, 30).reshape(5, 6)
+    np.testing.assert_array_equal(coefficients.field(0.0, (5, 6)).value(raw), raw)
+    assert coefficients.scalar(-2.0).value(jnp.float32(-70.0)) == -70.0
+
+
+def test_a_field_of_zero_mean_loses_its_mean_and_nothing_else():
+    guess = np.random.default_rng(0).normal(size=(5, 6))
+    potential = coefficients.field(guess, (5, 6), zero_mean=True)
+    np.testing.assert_allclose(
+        potential.value(potential.raw), guess - guess.mean(), atol=1e-6
+    )
+    # The mean is invisible, so no gradient changes it.
+    slope = jax.grad(lambda raw: jnp.sum(potential.value(raw) ** 3))(potential.raw)
+    assert abs(slope.sum()) < 1e-4 < np.abs(slope).max()
+
+
+def test_values_are_taken_by_name():
+    both = {
+        "viscosity": coefficients.scalar(0.5, (0.0, 1.0)),
+        "potential": coefficients.field(2.0, (4,)),
+    }
+    params = {"viscosity": jnp.zeros(()), "potential": jnp.ones(4), "unused": None}
+    values = coefficients.values(both, params)
+    assert set(values) == {"viscosity", "potential"}
+    assert values["viscosity"] == 0.5
+    np.testing.assert_array_equal(values["potential"], np.ones(4))
+
+
+def test_a_model_steps_with_the_physical_values(key):
+    domain = Domain((4,), (1.0,))
+    both = {
+        "rate": coefficients.scalar(0.5, (0.0, 2.0)),
+        "source": expansions.gaussian_bumps(domain, [1.0], [[0.5]], fit_width=False),
+    }
+    model = coefficients.make_model(
+        both, lambda values, u: values["rate"] * u + values["source"][:, None]
+    )
+    params = model.init(key)
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(params))
+    assert set(params["source"]) == {"amplitudes", "centers"}
+    bump = np.exp(-((domain.coordinates() - 0.5) ** 2))
+    u = np.arange(4.0)[:, None]
+    np.testing.assert_allclose(model.step(params, u), 0.5 * u + bump, rtol=1e-6)
+    # d rate / d raw = 2 · 1/4 · 3/4 at rate 0.5 of 2.
+    slope = jax.grad(lambda p: model.step(p, u).sum())(params)
+    np.testing.assert_allclose(slope["rate"], 0.375 * u.sum(), rtol=1e-5)
+
+
+def test_the_gradient_of_bounded_values_equals_finite_differences():
+    with jax.enable_x64(True):
+        coefficient = coefficients.field(0.7, (5,), (0.5, 3.0))
+        raw = jnp.linspace(-2.0, 2.0, 5, dtype=jnp.float64)
+        check_grads(coefficient.value, (raw,), 1, ["rev"], atol=1e-8, rtol=1e-8)
+
+
+def test_bad_guesses_are_refused():
+    with pytest.raises(ValueError, match=r"guess has shape \(4,\), expected \(\) or"):
+        coefficients.field(np.ones(4), (5,))
+    with pytest.raises(ValueError, match="the guess nan must be finite"):
+        coefficients.scalar(np.nan)
+    with pytest.raises(ValueError, match="the guess inf must be finite"):
+        coefficients.scalar(np.inf, (0.0, 1.0))
+    with pytest.raises(ValueError, match="strictly inside the bounds"):
+        coefficients.field(1.0, (5,), (0.0, 1.0))
+    with pytest.raises(ValueError, match="must be finite with 0 <= lower < upper"):
+        coefficients.scalar(0.5, (1.0, 0.0))

@@ -1,11 +1,13 @@
 """Every config is valid, and every bad value ends in an error that says what to do."""
 
+import functools
 import json
 
 import pytest
 
 from configs import burgers as config_file
-from experiments import _check, burgers
+from experiments import _check, _coefficients, burgers
+from hyco_jax.pde import burgers as pde
 
 
 @pytest.mark.parametrize("variant", config_file.VARIANTS)
@@ -18,12 +20,15 @@ def test_every_variant_passes_its_check_and_is_json(variant):
 @pytest.mark.parametrize("variant", config_file.VARIANTS)
 def test_every_rule_has_a_key_and_every_key_a_rule(variant):
     keys = _check.flatten(config_file.get_config(variant).to_dict())
-    assert keys.keys() == (_check.RULES | burgers.RULES).keys()
+    assert (
+        keys.keys()
+        == (_check.RULES | burgers.RULES | _coefficients.rules(pde.COEFFICIENTS)).keys()
+    )
 
 
 def test_unknown_variant_names_the_known_ones():
-    with pytest.raises(ValueError, match=r"'3d' is not one of .*'2d'.*'smoke'"):
-        config_file.get_config("3d")
+    with pytest.raises(ValueError, match=r"'4d' is not one of .*'2d'.*'smoke'"):
+        config_file.get_config("4d")
 
 
 def test_the_full_size_variant_is_the_design():
@@ -56,7 +61,7 @@ BAD_VALUES = {
     "horizon": ("synthetic.horizons", (3, 70), "up to data.num_steps"),
     "axes": ("pde.extent", (1.0, 1.0), "1 entries"),
     "region": ("data.region", ((0.75, 0.25),), "lower < upper"),
-    "bounds": ("physical.bounds", (2.0, 1.0), "lower < upper"),
+    "bounds": ("coefficients.viscosity.bounds", (2.0, 1.0), "lower < upper"),
     "boolean": ("hybrid.cycles", True, "an integer >= 1"),
     "predict steps": ("hybrid.num_predict_steps_physical", 1, "at most"),
     "no room": ("synthetic.num_real", 6, "leave room"),
@@ -67,8 +72,8 @@ BAD_VALUES = {
 def test_a_bad_value_is_named_with_what_is_allowed_and_the_flag(key, value, allowed):
     config = config_file.get_config("smoke")
     with config.ignore_type(), config.unlocked():
-        section, _, name = key.rpartition(".")
-        (config[section] if section else config)[name] = value
+        *sections, name = key.split(".")
+        functools.reduce(lambda c, s: c[s], sections, config)[name] = value
     with pytest.raises(ValueError) as error:
         burgers.make_problem(config)
     message = str(error.value)
@@ -80,8 +85,10 @@ def test_a_bad_value_is_named_with_what_is_allowed_and_the_flag(key, value, allo
 
 def test_a_guess_outside_the_bounds_is_refused():
     config = config_file.get_config("smoke")
-    config.physical.guess = 100.0
-    with pytest.raises(ValueError, match=r"guess=100\.0 .* inside physical\.bounds"):
+    config.coefficients.viscosity.guess = 100.0
+    with pytest.raises(
+        ValueError, match=r"guess=100\.0 .* inside coefficients\.viscosity\.bounds"
+    ):
         burgers.make_problem(config)
 
 

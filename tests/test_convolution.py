@@ -8,6 +8,8 @@ from flax import linen as nn
 
 from hyco_jax import convolution
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 GRIDS = {1: (7,), 2: (6, 5), 3: (4, 5, 6)}
 
 
@@ -84,6 +86,23 @@ def test_only_platforms_other_than_cpu_are_lowered_to_a_convolution():
     )
 
 
+@pytest.mark.parametrize("precision", convolution.PRECISIONS)
+def test_products_and_those_of_gradients_take_the_precision_asked_for(precision):
+    x, kernel = jnp.ones((8, 8, 2)), jnp.ones((3, 3, 2, 2))
+
+    def loss(x, kernel):
+        return (convolution.convolve(x, kernel, precision=precision) ** 2).sum()
+
+    traced = jax.jit(jax.grad(loss, (0, 1))).trace(x, kernel)
+    for platform, operation in (("cpu", "dot_general"), ("cuda", "convolution")):
+        text = traced.lower(lowering_platforms=(platform,)).as_text().splitlines()
+        products = [line for line in text if f"stablehlo.{operation}" in line]
+        assert len(products) == 3
+        for line in products:
+            exact = precision.upper() in line
+            assert exact or (precision == "default" and "HIGH" not in line)
+
+
 @pytest.mark.parametrize("ndim", [1, 2])
 def test_mapping_over_unbatched_states_equals_the_batched_call(ndim):
     x = jax.random.normal(jax.random.key(0), (3, *GRIDS[ndim], 2))
@@ -91,7 +110,7 @@ def test_mapping_over_unbatched_states_equals_the_batched_call(ndim):
     variables = module.init(jax.random.key(1), x[0])
 
     def loss(apply):
-        return jax.grad(lambda v: jnp.sum(jnp.sin(apply(v))))(variables)
+        return jax.jit(jax.grad(lambda v: jnp.sum(jnp.sin(apply(v)))))(variables)
 
     mapped = loss(lambda v: jax.vmap(lambda u: module.apply(v, u))(x))
     _assert_close(mapped, loss(lambda v: module.apply(v, x)))
@@ -113,6 +132,11 @@ def test_the_input_keeps_its_precision():
     x = jnp.ones((4, 1), jnp.float32)
     y = module.apply(module.init(jax.random.key(0), x), x)
     assert y.dtype == jnp.float32
+
+
+def test_an_unknown_precision_is_named():
+    with pytest.raises(ValueError, match=r"precision='float32' is not one of"):
+        convolution.convolve(jnp.ones((8, 1)), jnp.ones((3, 1, 1)), precision="float32")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import data, losses, physical, windows
+from hyco_jax import data, losses, physical, resampling, windows
 from hyco_jax.domain import Domain
+from hyco_jax.state import Quantity
 from hyco_jax.types import Trajectories
 from tests import toy
 
@@ -48,18 +49,27 @@ def test_a_correlation_length_beyond_the_box_is_an_error(key):
 
 def test_restriction_averages_cells_exactly():
     fine = jnp.arange(2 * 4 * 6 * 2, dtype=jnp.float32).reshape(2, 4, 6, 2)
-    coarse = data.restrict(fine, 2, ndim=2)
+    domain, quantities = Domain((4, 6), (1.0, 1.0)), (Quantity("u", 2),)
+    coarse = resampling.restrict(fine, 2, quantities, domain)
     assert coarse.shape == (2, 2, 3, 2)
     for i, j in np.ndindex(2, 3):
         block = fine[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
         np.testing.assert_array_equal(coarse[:, i, j], block.mean(axis=(1, 2)))
     np.testing.assert_allclose(coarse.mean(axis=(1, 2)), fine.mean(axis=(1, 2)))
-    assert data.restrict(fine, 1, ndim=2) is fine
+    assert resampling.restrict(fine, 1, quantities, domain) is fine
 
 
 def test_a_finer_simulation_takes_finer_steps_and_is_averaged(key):
     u0 = toy.sample_u0(key, 2, size=8)
-    states = data.simulate(toy.diffuse, {"rate": jnp.array(0.2)}, u0, 3, factor=2)
+    domain, quantities = Domain((8,), (1.0,)), (Quantity("u"),)
+    states = data.simulate(
+        toy.diffuse,
+        {"rate": jnp.array(0.2)},
+        u0,
+        3,
+        2,
+        lambda u: resampling.restrict(u, 2, quantities, domain),
+    )
     assert states.shape == (2, 4, 4, 1)
     average = np.kron(np.eye(4), [[0.5, 0.5]])
     for t in range(4):
@@ -134,7 +144,50 @@ def test_the_variance_is_weighted_and_leaves_out_the_start():
     states = jnp.array([9.0, 1.0, 5.0, jnp.nan]).reshape(1, 4, 1, 1)
     weights = jnp.array([1.0, 3.0, 1.0, 0.0]).reshape(1, 4, 1, 1)
     # mean (3·1 + 1·5) / 4 = 2, variance (3·1² + 1·3²) / 4 = 3
-    assert data.variance(Trajectories(states, weights)) == pytest.approx(3.0)
+    assert data.variance(states, weights) == pytest.approx(3.0)
+
+
+def test_each_quantity_has_its_own_variance_and_a_static_one_has_1(key):
+    quantities = (Quantity("u", 2), Quantity("v"), Quantity("inflow", is_static=True))
+    states = jax.random.normal(key, (2, 9, 16, 4)) * np.array(
+        [[[[1.0, 3.0, 10.0, 2.0]]]]
+    )
+    variances = data.variance(states, 1.0, quantities)
+    u, v = np.asarray(states[:, 1:, :, :2]), np.asarray(states[:, 1:, :, 2])
+    np.testing.assert_allclose(variances, [u.var(), u.var(), v.var(), 1], rtol=1e-5)
+
+
+def test_noise_is_relative_to_each_quantity_and_spares_what_is_static(key):
+    quantities = (Quantity("u"), Quantity("v"), Quantity("inflow", is_static=True))
+    truth = jax.random.normal(key, (2, 20, 64, 3)) * np.array([[[[1.0, 100.0, 1.0]]]])
+    predicted = np.array([[True, True, False]])
+    region = np.arange(64) < 32
+    observed = data.observe(key, truth, region, 1, 0.1, quantities, predicted)
+    noise = np.asarray(observed.states - truth)[:, 1:, :32]
+    # 1216 values each: their deviation is known to 2 %.
+    np.testing.assert_allclose(noise[..., 0].std(), 0.1, rtol=0.1)
+    np.testing.assert_allclose(noise[..., 1].std(), 10.0, rtol=0.1)
+    np.testing.assert_array_equal(observed.states[..., 2], truth[..., 2])
+    assert not np.any(observed.weights[..., 2])
+    assert np.isnan(observed.states[:, 1:, 32:, :2]).all()
+
+
+def test_networks_are_normalised_by_what_was_observed(key):
+    quantities = (Quantity("u", 2), Quantity("v"), Quantity("inflow", is_static=True))
+    states = 5 + jax.random.normal(key, (1, 6, 8, 4)) * np.array(
+        [[[[1.0, 3.0, 9.0, 2.0]]]]
+    )
+    weights = jnp.ones(states.shape).at[:, 3:].set(0.0).at[..., 3].set(0.0)
+    seen = np.asarray(states[:, :3])
+    states = states.at[:, 3:, :, :3].set(jnp.nan)
+    found = data.normalisation(Trajectories(states, weights), quantities)
+    means = [*seen[..., :3].mean(axis=(0, 1, 2)), states[..., 3].mean()]
+    np.testing.assert_allclose(found["mean"], means, rtol=1e-5)
+    spread = np.sqrt((seen[..., :2] - seen[..., :2].mean(axis=(0, 1, 2))).var())
+    # Both components of a vector share one, so that its direction is kept.
+    np.testing.assert_allclose(found["std"][:2], [spread, spread], rtol=1e-4)
+    np.testing.assert_allclose(found["std"][2], seen[..., 2].std(), rtol=1e-4)
+    np.testing.assert_allclose(found["std"][3], states[..., 3].std(), rtol=1e-4)
 
 
 # LossReal + alpha * LossGenerated

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from configs import burgers as config_file
-from experiments import _hyco, _results, burgers
+from experiments import _results, burgers, hyco
 from hyco_jax import metric_writer, rollout
 
 pytestmark = pytest.mark.slow
@@ -86,8 +86,8 @@ def test_a_run_writes_all_that_the_readme_promises(finished):
         "eval.json",
         "coefficient.npz",
         "arrays.npz",
-        "figures/coefficient.png",
-        "figures/fields.png",
+        "figures/coefficient_viscosity.png",
+        "figures/fields_velocity.png",
         "figures/nrmse.png",
         "figures/history.png",
         "figures/rollout.gif",
@@ -173,7 +173,7 @@ def same_results(workdir, reference):
 
 def test_three_lines_load_both_models_ready_to_step(finished):
     workdir, _ = finished
-    physical, synthetic = burgers.load(workdir)
+    physical, synthetic = hyco.load(workdir, burgers.make_problem)
     arrays = np.load(workdir / "arrays.npz")
     truth = arrays["rollout/truth"]
     for model, row in ((physical, "hybrid_physical"), (synthetic, "hybrid_synthetic")):
@@ -187,12 +187,12 @@ def test_evaluate_scores_other_data_and_keeps_the_run(finished, tmp_path):
     other = config_file.get_config("smoke")
     other.seed = 1
     other.tasks = ("generate",)
-    _hyco.run(other, burgers.make_problem, tmp_path / "other")
+    hyco.run(other, burgers.make_problem, tmp_path / "other")
     config = config_file.get_config("smoke")
     config.tasks = ("evaluate",)
     config.data.path = str(tmp_path / "other" / "data.npz")
     before = (workdir / "eval.json").read_bytes()
-    _hyco.run(config, burgers.make_problem, workdir)
+    hyco.run(config, burgers.make_problem, workdir)
     assert (workdir / "eval.json").read_bytes() == before
     scores = json.loads((workdir / "eval-data.json").read_text())["rows"]
     own = json.loads(before)["rows"]
@@ -209,7 +209,7 @@ def test_a_changed_config_is_refused_with_the_keys_that_differ(finished):
     config.synthetic.learning_rate = 0.5
     before = (workdir / "config.json").read_bytes()
     with pytest.raises(ValueError, match=r"synthetic\.learning_rate: .* -> 0\.5"):
-        _hyco.run(config, burgers.make_problem, workdir)
+        hyco.run(config, burgers.make_problem, workdir)
     assert (workdir / "config.json").read_bytes() == before
 
 
@@ -222,7 +222,7 @@ def test_changed_data_are_refused(finished, tmp_path):
     np.savez(workdir / "data.npz", **own)
     try:
         with pytest.raises(ValueError, match="have changed"):
-            _hyco.run(config, burgers.make_problem, workdir)
+            hyco.run(config, burgers.make_problem, workdir)
     finally:
         (workdir / "data.npz").write_bytes(original)
 
@@ -268,7 +268,7 @@ def test_a_workdir_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     config = config_file.get_config("smoke")
     with pytest.raises(ValueError, match="file"):
-        _hyco.run(config, burgers.make_problem, tmp_path / "file" / "run")
+        hyco.run(config, burgers.make_problem, tmp_path / "file" / "run")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text"])
@@ -279,7 +279,7 @@ def test_corrupt_data_are_refused(damage, finished, tmp_path):
     config = config_file.get_config("smoke")
     config.data.path = str(path)
     with pytest.raises(ValueError, match="not a readable .npz"):
-        _hyco.run(config, burgers.make_problem, tmp_path / "run")
+        hyco.run(config, burgers.make_problem, tmp_path / "run")
 
 
 def test_nan_in_observed_data_is_refused(finished, tmp_path):
@@ -289,7 +289,7 @@ def test_nan_in_observed_data_is_refused(finished, tmp_path):
     config = config_file.get_config("smoke")
     config.data.path = str(tmp_path / "data.npz")
     with pytest.raises(ValueError, match="non-finite observed"):
-        _hyco.run(config, burgers.make_problem, tmp_path / "run")
+        hyco.run(config, burgers.make_problem, tmp_path / "run")
 
 
 def test_observations_that_no_window_uses_are_counted(tmp_path):
@@ -297,4 +297,4 @@ def test_observations_that_no_window_uses_are_counted(tmp_path):
     config.synthetic.horizons = (3,)
     # 2 simulations, 3 later steps, 16 observed cells.
     with pytest.raises(ValueError, match="96 observations"):
-        _hyco.run(config, burgers.make_problem, tmp_path / "run")
+        hyco.run(config, burgers.make_problem, tmp_path / "run")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hyco_jax import losses
+from hyco_jax.domain import Domain
 from hyco_jax.types import Batch
 from tests import toy
 
@@ -148,13 +149,24 @@ def test_the_penalty_of_a_sine_has_its_exact_discrete_value(axis):
     k = 2 * np.pi / (n * h)
     wave = jnp.sin(k * h * jnp.arange(n))
     field = jnp.broadcast_to(jnp.expand_dims(wave, 1 - axis), (n, n))
-    dx = [1.0, 1.0]
-    dx[axis] = h
+    extent = [float(n), float(n)]
+    extent[axis] = n * h
+    domain = Domain((n, n), tuple(extent))
     # |e^(ikh) - 1|² / h² = 4 sin²(kh/2) / h², and the mean of cos² is 1/2
     expected = 2 * np.sin(k * h / 2) ** 2 / h**2
-    assert losses.h1_penalty(field, tuple(dx)) == pytest.approx(expected, rel=1e-5)
+    assert losses.h1_penalty(field, domain) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_constant_coefficient_has_no_penalty():
-    assert losses.h1_penalty(jnp.array(3.0), (0.1,)) == 0
-    assert losses.h1_penalty(jnp.full((8,), 3.0), (0.1,)) == 0
+    domain = Domain((8,), (0.8,))
+    assert losses.h1_penalty(jnp.array(3.0), domain) == 0
+    assert losses.h1_penalty(jnp.full((8,), 3.0), domain) == 0
+
+
+def test_the_penalty_of_a_vector_field_adds_up_and_stops_at_walls():
+    slope = jnp.arange(4.0)[:, None] * jnp.array([[1.0, 2.0]])
+    # Slopes 1 / 0.5 and 2 / 0.5 between cells: 2² + 4²; periodic, a jump of -3 and -6
+    # in one of four: (3 (4 + 16) + 36 + 144) / 4.
+    closed = losses.h1_penalty(slope, Domain((4,), (2.0,), periodic=False))
+    assert closed == pytest.approx(20.0)
+    assert losses.h1_penalty(slope, Domain((4,), (2.0,))) == pytest.approx(60.0)

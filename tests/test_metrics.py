@@ -13,33 +13,50 @@ def sine(n, shift=0.0):
 
 def test_the_error_of_the_truth_is_zero(key):
     u = toy.sample_u0(key, 3)
-    np.testing.assert_array_equal(metrics.nrmse(u, u, np.ones(8, bool)), 0.0)
+    np.testing.assert_array_equal(metrics.nrmse(u, u, np.ones(1), 1), 0.0)
 
 
 @pytest.mark.parametrize("n", [16, 64])
 def test_a_shifted_sine_has_its_exact_error_on_any_grid(n):
     # |sin(x - s) - sin(x)| / |sin x| = 2 |sin(s / 2)|
-    error = metrics.nrmse(sine(n, 0.5), sine(n), np.ones(n, bool))
+    error = metrics.nrmse(sine(n, 0.5), sine(n), np.ones(1), 1)
     np.testing.assert_allclose(error, [2 * np.sin(0.25)], rtol=1e-5)
 
 
 def test_the_error_does_not_depend_on_units_and_is_told_by_time(key):
     truth = toy.sample_u0(key, 6).reshape(2, 3, 8, 1)
     factors = jnp.array([1.1, 1.5, 3.0]).reshape(1, 3, 1, 1)
-    region = np.ones(8, bool)
-    error = metrics.nrmse(factors * truth, truth, region)
+    ones = np.ones(1)
+    error = metrics.nrmse(factors * truth, truth, ones, 1)
     # |f u - u| / |u| = f - 1
     np.testing.assert_allclose(error, [[0.1, 0.5, 2.0]] * 2, rtol=1e-4)
-    scaled = metrics.nrmse(7 * factors * truth, 7 * truth, region)
+    scaled = metrics.nrmse(7 * factors * truth, 7 * truth, ones, 1)
     np.testing.assert_allclose(error, scaled, rtol=1e-5)
 
 
 def test_cells_outside_the_region_do_not_count_even_if_nan():
     truth = jnp.ones((1, 4, 2)).at[0, 3].set(jnp.nan)
     predictions = jnp.array([[[2.0, 1.0], [1.0, 1.0], [9.0, 9.0], [jnp.nan, 5.0]]])
-    region = np.array([True, True, False, False])
+    region = np.array([1.0, 1.0, 0.0, 0.0])[:, None]
     # One error of 1 among 4 entries of 1: sqrt(1 / 4)
-    np.testing.assert_allclose(metrics.nrmse(predictions, truth, region), [0.5])
+    np.testing.assert_allclose(metrics.nrmse(predictions, truth, region, 1), [0.5])
+
+
+def test_channels_of_different_units_add_up_by_their_weights():
+    truth = jnp.array([[[3.0, 400.0]]])
+    predictions = jnp.array([[[4.0, 500.0]]])
+    # sqrt((1² + (100/100)²) / (3² + (400/100)²)) = sqrt(2) / 5
+    weights = np.array([1.0, 1e-4])
+    error = metrics.nrmse(predictions, truth, weights, 1)
+    np.testing.assert_allclose(error, [np.sqrt(2) / 5], rtol=1e-6)
+
+
+def test_a_state_of_zeros_predicted_as_such_has_no_error():
+    zeros = jnp.zeros((2, 4, 1))
+    wrong = zeros.at[1].set(1.0)
+    np.testing.assert_array_equal(
+        metrics.nrmse(wrong, zeros, np.ones(1), 1), [0.0, np.inf]
+    )
 
 
 def test_the_relative_error_of_a_coefficient():

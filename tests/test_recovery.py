@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from hyco_jax import data, physical, synthetic
+from hyco_jax import coefficients, data, physical, synthetic
 from hyco_jax.domain import Domain
 from hyco_jax.pde import burgers
 from tests import pair
@@ -14,15 +14,16 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_a_viscosity_is_recovered_from_twice_its_value():
-    domain, bounds = Domain((32,), (16.0,)), (0.0, 2.0)
-    model = burgers.make_burgers(domain, 0.1, 1.0, bounds, is_field=False)
-    true_step = burgers.make_step(domain, 0.1, bounds[1])
+    domain = Domain((32,), (16.0,))
+    unknown = {"viscosity": coefficients.scalar(1.0, (0.0, 2.0))}
+    pde_step = burgers.make_step(domain, 0.1, {"viscosity": 2.0})
+    model = coefficients.make_model(unknown, pde_step)
     sample_u0 = functools.partial(data.sample_u0, domain=domain, scale=1.0)
 
     def sample(key, num_samples):
         return sample_u0(key, num_samples=num_samples)
 
-    truth = data.simulate(true_step, 0.5, sample(jax.random.key(5), 2), 6)
+    truth = data.simulate(pde_step, {"viscosity": 0.5}, sample(jax.random.key(5), 2), 6)
     region = data.observed_region(domain, ((0.25, 0.75),))
     real = data.observe(jax.random.key(6), truth, region)
     system = pair.make_system(
@@ -37,11 +38,11 @@ def test_a_viscosity_is_recovered_from_twice_its_value():
     )
     stencil = {"linear": jnp.zeros((3, 1)), "quadratic": jnp.zeros((3, 1))}
     start = {"synthetic": stencil, "physical": model.init(jax.random.key(0))}
-    guess = burgers.viscosity(start["physical"], bounds)
+    guess = coefficients.values(unknown, start["physical"])["viscosity"]
     assert guess == pytest.approx(1.0, rel=1e-5)
     state, metrics = pair.run(system, start, num_cycles=4, alpha=0.1, trust_power=1.0)
-    found = burgers.viscosity(state.physical.train.params, bounds)
-    assert found == pytest.approx(0.5, rel=2e-2)
+    found = coefficients.values(unknown, state.physical.train.params)
+    assert found["viscosity"] == pytest.approx(0.5, rel=2e-2)
     # The network has learnt, and its predictions took part.
     before = pair.make_state(system, start).synthetic.score
     assert metrics["synthetic"]["score"] < 0.8 * before

@@ -118,7 +118,7 @@ def _make_trainer(context, tx, carry_memory):
 def _make_stand_in(context):
     """Jits `(error, key)` -> trajectories of a solver with that relative error."""
     config, problem = context.config, context.problem
-    lower, upper = config.physical.bounds
+    lower, upper = config.coefficients.viscosity.bounds
     truth = problem.true_coefficients["viscosity"]
     step = equation.make_step(problem.domain, config.pde.dt, upper)
 

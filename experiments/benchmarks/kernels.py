@@ -98,7 +98,7 @@ def _set_up():
     """Problem, steps by name, and a state of the variant `128`."""
     config = configs.get_config("128")
     problem = burgers.make_problem(config)
-    arguments = problem.domain, config.pde.dt, config.physical.bounds
+    arguments = problem.domain, config.pde.dt, config.coefficients.viscosity.bounds
     steps = {
         "ours": problem.model.step,
         "plain arrays": opponents.make_plain_step(*arguments),

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
-from hyco_jax import fields
+from hyco_jax import coefficients, fields
 from hyco_jax.domain import Domain
 from hyco_jax.fields import flow
-from hyco_jax.pde import burgers
+from hyco_jax.pde import checks
 from hyco_jax.types import Array, Params, StepFn
 
 
@@ -106,8 +106,8 @@ class TorchUNet:
 
 
 def _step(domain, dt, bounds, advect, params: Params, u: Array) -> Array:
-    viscosity = burgers.viscosity(params, bounds)
-    substeps = burgers.stable_substeps(domain, dt, bounds[1])
+    viscosity = coefficients.bounded(params["viscosity"], *bounds)
+    substeps = checks.stable_substeps(domain, dt, bounds[1])
     u = advect(domain, dt, u)
     for _ in range(substeps):
         u = u + dt / substeps * _diffusion(domain, viscosity, u)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import burgers as configs
-from experiments import _problem, _results, burgers
+from experiments import _results, burgers
+from experiments import problem as problems
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Call, Row, Sample
 from experiments.benchmarks.opponents import TorchUNet
@@ -21,7 +22,7 @@ def make_context(variant: str) -> _results.Context:
     """Builds what a run of `configs/burgers.py` trains; its data stay in memory."""
     config = configs.get_config(variant)
     problem = burgers.make_problem(config)
-    truth, observed = _problem.generate_data(config, problem)
+    truth, observed = problems.generate_data(config, problem)
     return _results.make_context(config, problem, None, truth, observed)
 
 

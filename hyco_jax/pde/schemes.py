@@ -12,6 +12,7 @@ Derivatives are reverse mode: `jax.grad`, `jax.vjp`, and `jax.jvp` of those.
 import functools
 import itertools
 import math
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ def advect(domain: Domain, dt: float, planes: Planes) -> Planes:
 def _advect(domain, dt, planes):
     ratios = _ratios(domain, dt)
     return lax.cond(
-        _within_a_cell(ratios, planes),
+        within_a_cell(ratios, planes),
         functools.partial(_advect_near, ratios),
         functools.partial(_advect_far, domain, dt),
         planes,
@@ -65,7 +66,7 @@ def _advect_bwd(domain, dt, planes, cotangents):
         return pull(cotangents)[0]
 
     near = functools.partial(_advect_near_vjp, ratios)
-    within = _within_a_cell(ratios, planes)
+    within = within_a_cell(ratios, planes)
     return (lax.cond(within, near, far, planes, cotangents),)
 
 
@@ -165,12 +166,18 @@ def _largest_rule(axis_size, in_batched, x):
     return _largest(x), False
 
 
-def _within_a_cell(ratios, planes):
+def within_a_cell(ratios: tuple[float, ...], planes: Planes) -> Array:
+    """Whether no displacement of the whole batch exceeds a cell, () bool, unbatched.
+
+    Args:
+        ratios: dt/dx of each axis.
+        planes: The D velocity components, each `(*S,)`.
+    """
     courant = [_largest(p) * r for p, r in zip(planes, ratios, strict=True)]
     return functools.reduce(jnp.maximum, courant) <= 1
 
 
-def _neighbours(plane):
+def neighbours(plane: Array) -> Callable[[Sequence[int]], Array]:
     """Returns a function from an offset in {-1, 0, 1}^D to the periodic neighbours."""
     padded = jnp.pad(plane, 1, mode="wrap")
 
@@ -182,16 +189,18 @@ def _neighbours(plane):
     return shifted
 
 
-def _offsets(ndim):
+def offsets(ndim: int) -> list[tuple[int, ...]]:
+    """The 3^D offsets of the cells of a stencil, each entry -1, 0 or 1."""
     return [tuple(i - 1 for i in k) for k in np.ndindex(*(3,) * ndim)]
 
 
-def _hat(d, k):
+def hat(d: Array, k: int) -> Array:
     """The weight of the cell at offset k for a departure point at -d, |d| <= 1."""
     return 1 - jnp.abs(d) if k == 0 else jnp.maximum(-k * d, 0)
 
 
-def _hat_slope(d, k):
+def hat_slope(d: Array, k: int) -> Array:
+    """The derivative of `hat` with respect to d."""
     # One-sided at d = 0, as the gather's; the three slopes add up to 0.
     if k == 0:
         return jnp.where(d > 0, -1, 1).astype(d.dtype)
@@ -199,11 +208,11 @@ def _hat_slope(d, k):
 
 
 def _advect_near(ratios, planes):
-    shifted = [_neighbours(p) for p in planes]
+    shifted = [neighbours(p) for p in planes]
     d = [p * r for p, r in zip(planes, ratios, strict=True)]
     result = [0] * len(planes)
-    for k in _offsets(len(planes)):
-        weight = math.prod(_hat(da, ka) for da, ka in zip(d, k, strict=True))
+    for k in offsets(len(planes)):
+        weight = math.prod(hat(da, ka) for da, ka in zip(d, k, strict=True))
         result = [s + weight * near(k) for s, near in zip(result, shifted, strict=True)]
     return tuple(result)
 
@@ -211,19 +220,19 @@ def _advect_near(ratios, planes):
 def _advect_near_vjp(ratios, planes, cotangents):
     """Maps cotangents of the advected planes to those of `planes`."""
     ndim = len(planes)
-    u = [_neighbours(p) for p in planes]
-    g = [_neighbours(p) for p in cotangents]
+    u = [neighbours(p) for p in planes]
+    g = [neighbours(p) for p in cotangents]
     d = [p * r for p, r in zip(planes, ratios, strict=True)]
     result = [0] * ndim
-    for k in _offsets(ndim):
+    for k in offsets(ndim):
         back = tuple(-i for i in k)
         # From the values: cell j was read with weight k by the cell at j - k.
-        weight = math.prod(_hat(u[a](back) * ratios[a], k[a]) for a in range(ndim))
+        weight = math.prod(hat(u[a](back) * ratios[a], k[a]) for a in range(ndim))
         # From the departure points, which move with the velocity.
         gain = sum(cotangents[c] * u[c](k) for c in range(ndim))
         for a in range(ndim):
             slope = math.prod(
-                _hat_slope(d[b], k[b]) if b == a else _hat(d[b], k[b])
+                hat_slope(d[b], k[b]) if b == a else hat(d[b], k[b])
                 for b in range(ndim)
             )
             result[a] = result[a] + weight * g[a](back) + ratios[a] * slope * gain

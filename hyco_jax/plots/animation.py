@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba_array
@@ -20,15 +19,16 @@ NUM_GREYS = 24
 NUM_SHADES = 8
 
 
-def save(arrays, path: Path):
-    """Writes the rollout of the trained models beside the truth as an endless GIF.
+def save(arrays, quantity: str, path: Path):
+    """Writes one quantity of the trained models beside the truth as an endless GIF.
 
     Args:
         arrays: As in `plots`, with at least one method's rollout.
+        quantity: Its name.
         path: The file.
     """
     draw = _lines if arrays["observed"].ndim == 1 else _planes
-    figure, moving, update = draw(arrays)
+    figure, moving, update, colors = draw(arrays, quantity)
     figure.set_dpi(DPI)
     canvas = FigureCanvasAgg(figure)
     for artist in moving:
@@ -36,7 +36,7 @@ def save(arrays, path: Path):
     canvas.draw()
     # Only what moves is drawn again; whole figures would take twice the time.
     background = canvas.copy_from_bbox(figure.bbox)
-    palette = _palette(arrays["observed"].ndim)
+    palette = _palette(colors)
     pictures = []
     for i in frame_indices(len(arrays["times"])):
         canvas.restore_region(background)
@@ -57,16 +57,8 @@ def frame_indices(num_times: int) -> list[int]:
     return [int(i) for i in np.linspace(0, num_times - 1, count).round()]
 
 
-def _palette(ndim):
-    """The colours of all frames, greys included. One for all, so that none flickers."""
-    if ndim == 1:
-        lines = to_rgba_array([options["color"] for options in style.LINES.values()])
-        # Shades towards white, for the antialiased edges.
-        fade = np.linspace(0, 0.9, NUM_SHADES)[:, None, None]
-        colors = (fade + (1 - fade) * lines[:, :3]).reshape(-1, 3)
-    else:
-        field_map = matplotlib.colormaps[style.FIELD_MAP]
-        colors = field_map(np.linspace(0, 1, NUM_COLORS))[:, :3]
+def _palette(colors):
+    """The colours of all frames, with greys. One for all, so that none flickers."""
     greys = np.linspace(0, 1, NUM_GREYS)[:, None] * [1, 1, 1]
     picture = Image.new("P", (1, 1))
     table = np.concatenate([colors, greys]) * 255
@@ -74,9 +66,21 @@ def _palette(ndim):
     return picture
 
 
-def _lines(arrays):
-    """A figure of 1-D states, what moves in it, and a function that shows time i."""
-    fields = {m: rollouts.magnitude(u) for m, u in rollouts.states(arrays).items()}
+def _line_colors():
+    lines = to_rgba_array([options["color"] for options in style.LINES.values()])
+    # Shades towards white, for the antialiased edges.
+    fade = np.linspace(0, 0.9, NUM_SHADES)[:, None, None]
+    return (fade + (1 - fade) * lines[:, :3]).reshape(-1, 3)
+
+
+def _magnitudes(arrays, quantity):
+    states = rollouts.states(arrays, quantity)
+    return {method: style.magnitude(u) for method, u in states.items()}
+
+
+def _lines(arrays, quantity):
+    """A figure of 1-D states, what moves in it, how to show time i, and its colours."""
+    fields = _magnitudes(arrays, quantity)
     figure = Figure(figsize=(7.2, 4.3))
     ax = figure.subplots()
     x = arrays["coordinates"][:, 0]
@@ -87,7 +91,7 @@ def _lines(arrays):
     style.shade_observed(ax, arrays)
     ax.set(
         xlabel="position x",
-        ylabel="velocity u",
+        ylabel=rollouts.labels(arrays, quantity)[0],
         xlim=(0, float(arrays["extent"][0])),
         ylim=style.limits(fields["truth"], margin=0.2),
     )
@@ -99,12 +103,12 @@ def _lines(arrays):
             line.set_ydata(fields[method][i])
         clock.set_text(f"t = {arrays['times'][i]:.2f}")
 
-    return figure, [*lines.values(), clock], update
+    return figure, [*lines.values(), clock], update, _line_colors()
 
 
-def _planes(arrays):
-    """A figure of 2-D states, what moves in it, and a function that shows time i."""
-    fields = {m: rollouts.magnitude(u) for m, u in rollouts.states(arrays).items()}
+def _planes(arrays, quantity):
+    """A figure of 2-D states, what moves in it, how to show time i, and its colours."""
+    fields = _magnitudes(arrays, quantity)
     frame, scale = images.plane(arrays), images.field_scale(fields)
     figure = Figure(figsize=(1.8 * len(fields) + 1.0, 1.8 * frame.height + 1.2))
     axes = figure.subplots(1, len(fields), sharey=True, squeeze=False)[0]
@@ -114,7 +118,7 @@ def _planes(arrays):
         ax.set(title=style.label(method, u).replace(" (", "\n("), xlabel=frame.xlabel)
         moving += [shown[method], *images.mark_observed(ax, arrays)]
     axes[0].set_ylabel(frame.ylabel)
-    name = "velocity |u|" if arrays["rollout/truth"].shape[-1] > 1 else "velocity u"
+    name, _ = rollouts.labels(arrays, quantity)
     images.add_bar(axes, shown["truth"], scale, frame, name)
     if 0 < arrays["observed"].mean() < 1:
         figure.supxlabel("dashed: boundary of the observed region", fontsize=7.5)
@@ -125,4 +129,5 @@ def _planes(arrays):
             image.set_data(fields[method][i].T)
         clock.set_text(f"t = {arrays['times'][i]:.2f}")
 
-    return figure, [*moving, clock], update
+    colors = scale.cmap(np.linspace(0, 1, NUM_COLORS))[:, :3]
+    return figure, [*moving, clock], update, colors

@@ -1,5 +1,6 @@
-"""Curves over time and cycles: nRMSE of rollouts, losses, coefficient error."""
+"""Curves over time and cycles: nRMSE of rollouts, losses, errors of coefficients."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,11 +21,9 @@ CURVES = {
     ("hybrid", "physical"): "hybrid_physical",
     ("hybrid", "synthetic"): "hybrid_synthetic",
 }
-PANELS = {
-    "synthetic": ("synthetic model", "loss", ("loss_real", "loss_generated")),
-    "physical": ("physical model", "loss", ("loss_real", "loss_generated")),
-    "coefficient": ("coefficient", "relative error of ν", ("viscosity_error",)),
-}
+LOSSES = ("loss_real", "loss_generated")
+COEFFICIENT_ERROR = re.compile(r"physical/(\w+)_error")
+MAX_COLUMNS = 4
 GENERATED = {"markerfacecolor": "white", "linewidth": 0.8, "markeredgewidth": 0.8}
 
 
@@ -64,35 +63,31 @@ def nrmse(arrays) -> Figure | None:
 
 
 def history(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Draws the losses and the coefficient's error by cycle.
+    """Draws the losses and the errors of the coefficients by cycle.
 
     Args:
         lines: Each with `stage` (physical, synthetic or hybrid), `cycle` and any of
-            `<model>/loss_real`, `<model>/loss_generated`, `physical/viscosity_error`.
+            `<model>/loss_real`, `<model>/loss_generated`, `physical/<name>_error` for
+            every coefficient.
 
     Returns:
-        One panel per model and one for the coefficient; None without any value.
+        One panel per model and one per coefficient; None without any value.
     """
-    panels = {name: _panel_curves(lines, name) for name in PANELS}
-    panels = {name: curves for name, curves in panels.items() if curves}
+    panels = {p: _panel_curves(lines, p) for p in _panels(lines)}
+    panels = {panel: curves for panel, curves in panels.items() if curves}
     if not panels:
         return None
-    figure = Figure(figsize=(1.2 + 2.1 * len(panels), 3.1))
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    handles = {}
-    for ax, (name, curves) in zip(axes, panels.items(), strict=True):
-        for (method, entry), (cycles, values) in curves.items():
-            look = GENERATED if entry == "loss_generated" else {}
-            style.plot_line(ax, method, cycles, values, **look)
-            handles[style.LABELS[method]] = Line2D([], [], **style.LINES[method])
-        title, ylabel, _ = PANELS[name]
-        ax.set(xlabel="cycle", ylabel=ylabel, title=title)
-        ax.xaxis.set_major_locator(
-            MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10])
-        )
-        values = [values for _, values in curves.values()]
-        _set_log(ax, values, ceiling=1e4 * _median(values), decades=8)
-    if any(entry == "loss_generated" for c in panels.values() for _, entry in c):
+    num_rows = -(-len(panels) // MAX_COLUMNS)
+    num_columns = -(-len(panels) // num_rows)
+    figure = Figure(figsize=(1.2 + 2.1 * num_columns, 0.8 + 2.3 * num_rows))
+    axes = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for ax, (panel, curves) in zip(axes, panels.items(), strict=False):
+        _draw_panel(ax, panel, curves)
+    for ax in axes[len(panels) :]:
+        ax.remove()
+    shown = [curve for curves in panels.values() for curve in curves]
+    handles = {style.LABELS[m]: Line2D([], [], **style.LINES[m]) for m, _ in shown}
+    if any(entry == "loss_generated" for _, entry in shown):
         handles["open markers: on generated data"] = Line2D(
             [], [], color="0.4", marker="o", **GENERATED
         )
@@ -100,12 +95,22 @@ def history(lines: Sequence[Mapping[str, Any]]) -> Figure | None:
     return figure
 
 
+def _panels(lines):
+    """Title, axis, model and entries of every panel that there may be."""
+    panels = [(f"{m} model", "loss", m, LOSSES) for m in ("synthetic", "physical")]
+    keys = dict.fromkeys(key for line in lines for key in line)
+    for name in filter(None, map(COEFFICIENT_ERROR.fullmatch, keys)):
+        entries = (f"{name[1]}_error",)
+        panels.append((style.words(name[1]), "relative error", "physical", entries))
+    return panels
+
+
 def _panel_curves(lines, panel):
     """Maps (method, entry) to cycles and values of one panel, where there are any."""
-    model = "physical" if panel == "coefficient" else panel
+    _, _, model, entries = panel
     curves = {}
     for (stage, stage_model), method in CURVES.items():
-        for entry in PANELS[panel][2] if stage_model == model else ():
+        for entry in entries if stage_model == model else ():
             key = f"{model}/{entry}"
             points = [
                 (line["cycle"], line[key])
@@ -115,6 +120,17 @@ def _panel_curves(lines, panel):
             if points:
                 curves[method, entry] = np.array(points, np.float64).T
     return curves
+
+
+def _draw_panel(ax, panel, curves):
+    title, ylabel, _, _ = panel
+    for (method, entry), (cycles, values) in curves.items():
+        look = GENERATED if entry == "loss_generated" else {}
+        style.plot_line(ax, method, cycles, values, **look)
+    ax.set(xlabel="cycle", ylabel=ylabel, title=title)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    values = [values for _, values in curves.values()]
+    _set_log(ax, values, ceiling=1e4 * _median(values), decades=8)
 
 
 def _set_log(ax, curves, ceiling, decades):

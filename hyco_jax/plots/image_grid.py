@@ -34,7 +34,7 @@ def draw(
         signed: Whether the errors have a sign; if so, 0 is the middle of their scale.
 
     Returns:
-        The figure, of 2 R rows.
+        The figure, of 2 R rows; its axes are in the order of reading.
     """
     num_rows, num_columns = len(rows), len(fields)
     width = COLUMN_WIDTH * num_columns + 1.5

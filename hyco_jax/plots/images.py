@@ -9,6 +9,18 @@ from matplotlib.colors import Colormap
 from hyco_jax.plots import style
 
 MISSING = "0.75"
+MAX_IMBALANCE = 3
+NUM_ARROWS = 8
+ARROWS = {
+    "color": "white",
+    "edgecolor": "black",
+    "linewidth": 0.4,
+    "width": 0.014,
+    "headwidth": 3.5,
+    "headlength": 3.5,
+    "headaxislength": 3.2,
+    "minlength": 0,
+}
 
 
 class Frame(NamedTuple):
@@ -89,8 +101,15 @@ def add_bar(axes: np.ndarray, shown, scale: Scale, frame: Frame, label: str):
 
 
 def field_scale(fields: dict[str, np.ndarray]) -> Scale:
-    """The range of the truth, so that a method that diverged can't stretch it."""
+    """The range of the truth, so that a method that diverged can't stretch it.
+
+    A truth that goes as far below 0 as above, within a factor of `MAX_IMBALANCE`, has a
+    diverging scale with 0 in its middle.
+    """
     low, high = style.limits(fields["truth"], margin=0.0)
+    largest = max(-low, high)
+    if min(-low, high) * MAX_IMBALANCE >= largest:
+        return _scale(style.SIGNED_FIELD_MAP, -largest, largest, fields)
     return _scale(style.FIELD_MAP, low, high, fields)
 
 
@@ -133,6 +152,37 @@ def mark_observed(ax, arrays) -> list:
             options = {f"{name}s": value for name, value in look.items()}
             artists.append(ax.contour(*points, observed.T, [0.5], **options))
     return artists
+
+
+def add_arrows(ax, vectors: np.ndarray, longest: float, arrays):
+    """Draws a few arrows over the image of a plane's vectors.
+
+    Args:
+        ax: The axes.
+        vectors: Shape `(X, Y, D)`; the first two components are shown.
+        longest: The norm of the longest arrow, as long as arrows are apart; what goes
+            beyond is cut, so that a method that diverged can't cover the image.
+        arrays: As in `plots`.
+    """
+    extent, shape = arrays["extent"], np.array(vectors.shape[:2])
+    dx = extent / shape
+    apart = max(extent) / NUM_ARROWS
+    i, j = (
+        np.linspace(0, n - 1, 2 * max(1, round(length / apart)) + 1)[1::2].astype(int)
+        for n, length in zip(shape, extent, strict=True)
+    )
+    u = style.finite(vectors[np.ix_(i, j)])[..., :2]
+    norm = np.linalg.norm(u, axis=-1, keepdims=True)
+    u = u / np.maximum(norm, longest or 1.0)
+    ax.quiver(
+        *np.meshgrid((i + 0.5) * dx[0], (j + 0.5) * dx[1], indexing="ij"),
+        *np.moveaxis(u, -1, 0),
+        angles="xy",
+        scale_units="xy",
+        scale=1 / apart,
+        pivot="middle",
+        **ARROWS,
+    )
 
 
 def _scale(name, low, high, images):

@@ -2,7 +2,8 @@
 
 Colours are Okabe and Ito's for the colour-blind: blues for the physical model, reds
 for the synthetic one, the darker of each for its hybrid version. Line styles and
-markers tell the methods apart in grey print.
+markers tell the methods apart in grey print. The maps of images are safe for the
+colour-blind too; signed fields and signed errors have different ones.
 """
 
 import numpy as np
@@ -38,6 +39,7 @@ LINES = {
 }
 
 FIELD_MAP = "viridis"
+SIGNED_FIELD_MAP = "PuOr_r"
 SIGNED_ERROR_MAP = "RdBu_r"
 UNSIGNED_ERROR_MAP = "magma_r"
 REGION = {"color": "0.88", "linewidth": 0, "zorder": 0}
@@ -59,6 +61,23 @@ def label(method: str, values) -> str:
     """The method's name, with a remark where its values aren't all finite."""
     diverged = not np.isfinite(values).all()
     return LABELS[method] + (" (diverged)" if diverged else "")
+
+
+def words(name: str) -> str:
+    """The name of a quantity or coefficient as text, such as `inflow rate`."""
+    return name.replace("_", " ")
+
+
+def field_labels(name: str, is_vector: bool) -> tuple[str, str]:
+    """Labels of a field and of its error, in bars where a norm is shown."""
+    bar = "|" * is_vector
+    return f"{bar}{name}{bar}", f"{bar}error of {name}{bar}"
+
+
+def magnitude(u) -> np.ndarray:
+    """Euclidean norm over the last axis; a single component keeps its sign."""
+    u = np.asarray(u)
+    return u[..., 0] if u.shape[-1] == 1 else np.sqrt(np.sum(u**2, axis=-1))
 
 
 def plot_line(ax, method: str, x, y, **options):

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from absl import logging
 from ml_collections import ConfigDict
 
-from experiments import _build, _problem, _results
-from experiments._problem import Problem
+from experiments import _build, _main, _results
+from experiments import problem as problems
+from experiments.problem import Problem
 from hyco_jax import checkpoints, metric_writer, storage
 from hyco_jax import run as host_loop
 from hyco_jax import workdir as workdirs
@@ -29,6 +30,11 @@ FREE_KEYS = (
 MakeProblem = Callable[[ConfigDict], Problem]
 
 
+def main(make_problem: MakeProblem):
+    """The command line of an experiment: `--config=FILE [--workdir=DIR]`."""
+    _main.main(lambda config, folder: run(config, make_problem, folder))
+
+
 class Trained(NamedTuple):
     """A model with its parameters, ready to step: `u = m.step(m.params, u)`."""
 
@@ -43,7 +49,9 @@ class Pair(NamedTuple):
     synthetic: Trained
 
 
-def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
+def run(
+    config: ConfigDict, make_problem: MakeProblem, folder: str | Path | None = None
+):
     """Runs the tasks of a config in a workdir; continues what an earlier run left.
 
     Args:
@@ -56,12 +64,12 @@ def run(config: ConfigDict, make_problem: MakeProblem, folder: Path | None):
         Terminated: If SIGTERM came.
     """
     problem = make_problem(config)
-    _problem.make_network(config, problem)
+    problems.make_network(config, problem)
     _check_path(config)
     if not config.data.path:
-        _build.check_windows(config, _problem.static_record(config, problem))
+        _build.check_windows(config, problems.static_record(config, problem))
     plain = config.to_dict()
-    folder = folder or default_workdir(plain)
+    folder = Path(folder) if folder else default_workdir(plain)
     if config.tasks == ("evaluate",):
         _evaluate_only(config, make_problem, folder)
         return
@@ -94,7 +102,19 @@ def default_workdir(plain: dict) -> Path:
 
 
 def load(workdir: str | Path, make_problem: MakeProblem) -> Pair:
-    """Loads both models of a run from a workdir, see `experiments.burgers.load`."""
+    """Loads both models of a run with their parameters, ready to step.
+
+        physical, synthetic = hyco.load("runs/burgers-default-0123abcd", make_problem)
+        u = physical.step(physical.params, u)
+
+    Args:
+        workdir: Where the run is kept.
+        make_problem: Of its experiment, such as `experiments.burgers.make_problem`.
+
+    Returns:
+        The physical and the synthetic model, each with `step` and `params`. Both map
+        states `(*S, C)` on their own grid.
+    """
     context = _reopen(Path(workdir), make_problem)
     states = _restore(context)
     last = {model: states[stage] for stage, model in _results.rows_of(context).values()}
@@ -129,7 +149,7 @@ def _get_data(config, problem, folder):
                 f"{own} does not exist; add 'generate' to --config.tasks, or set "
                 "--config.data.path"
             )
-        return _problem.generate_data(config, problem)
+        return problems.generate_data(config, problem)
     path = Path(config.data.path) if config.data.path else own
     truth, observed = storage.load(path, problem.domain, config.pde.dt)
     expected = (config.data.num_sims, config.data.num_steps + 1)

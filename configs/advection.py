@@ -1,0 +1,109 @@
+"""Advection of a density by a swirl with an unknown modulation.
+
+    python -m experiments.advection --config=configs/advection.py
+
+Variants, as `--config=configs/advection.py:<variant>`:
+    (none)     2-D, 32², the centre of the box observed, with noise
+    factor     the modulation known, the swirl's factor unknown
+    128        the set-up of HYCO-PhiFlow, 128², physics on 64², for a GPU or TPU
+    smoke      seconds, for tests
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+CENTER = ((0.1, 0.9), (0.1, 0.9))
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Makes the config of a variant."""
+    return base.choose(_default(), variant, VARIANTS)
+
+
+def _default() -> ConfigDict:
+    config = base.get_config("advection")
+    config.update(base.plane())
+    config.pde.extent = (100.0, 100.0)
+    config.pde.dt = 0.2
+    config.pde.factor = 1.0  # the true one, of the known swirl
+    config.pde.swirl_strength = 0.5  # its largest angular velocity
+    config.pde.modulation_strength = 0.05  # in sides of the box per unit of time
+    config.pde.modulation_width = 0.1  # of the ring, in sides of the box
+    config.pde.num_lobes = 3
+    config.coefficients.factor = base.coefficient("known", 1.0, (0.0, 3.0))
+    config.coefficients.modulation = base.coefficient("field")
+    config.physical.learnable = ("modulation",)
+    config.physical.h1_weight = 1e-3
+    config.data.num_steps = 25
+    config.data.scale = 15.0
+    config.data.region = CENTER
+    return config
+
+
+def _factor() -> dict:
+    return {
+        "coefficients": {
+            "factor": {"kind": "scalar", "guess": 0.5},
+            "modulation": {"kind": "known"},
+        },
+        "physical": {"learnable": ("factor",), "h1_weight": 0.0},
+    }
+
+
+def _full_size() -> dict:
+    return {
+        "baselines": False,
+        "pde": {
+            "resolution": (128, 128),
+            "physics_resolution": (64, 64),
+            "dt": 0.05,
+            "modulation_width": 0.05,
+            "num_lobes": 6,
+        },
+        "data": {
+            "num_sims": 6,
+            "num_steps": 99,
+            "train_sim": (0,),
+            "val_sim": (1, 2, 3, 4, 5),
+            "refine": 1,
+            "scale": 30.0,
+            "region": ((0.0, 1.0), (0.0, 1.0)),
+            "noise_std": 0.0,
+        },
+        "physical": {"abs_tol": 1e-6, "horizon": 1, "h1_weight": 0.0},
+        "synthetic": {
+            "unet": {"levels": 4, "filters": 64},
+            "horizons": (1, 2, 4, 6),
+            "generated_horizon": 1,
+            "batch_size": 32,
+            "num_real": 16,
+            "learning_rate": 1e-4,
+        },
+        "hybrid": {
+            "cycles": 10,
+            "warmup": 1,
+            "synthetic_epochs_per_cycle": 10,
+            "physical_epochs_per_cycle": 10,
+            "alpha_synthetic": 1.0,
+            "alpha_physical": 0.1,
+            "num_generated_synthetic": 3,
+            "num_generated_physical": 3,
+            "num_predict_steps_synthetic": 99,
+            "num_predict_steps_physical": 99,
+        },
+    }
+
+
+def _smoke() -> dict:
+    changes = base.smoke_test()
+    changes["pde"] = {"resolution": (16, 16)}
+    return changes
+
+
+VARIANTS = {
+    "default": dict,
+    "factor": _factor,
+    "128": _full_size,
+    "smoke": _smoke,
+}

@@ -1,0 +1,68 @@
+"""Gray-Scott patterns of two substances with unknown diffusivities.
+
+    python -m experiments.gray_scott --config=configs/gray_scott.py
+
+Variants, as `--config=configs/gray_scott.py:<variant>`:
+    (none)     2-D, 32², the centre of the box observed, with noise
+    published  the test of arXiv 2602.23859: 64², from a disc, to t = 2000
+    smoke      seconds, for tests
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Makes the config of a variant."""
+    return base.choose(_default(), variant, VARIANTS)
+
+
+def _default() -> ConfigDict:
+    config = base.get_config("gray_scott")
+    config.update(base.plane())
+    config.pde.extent = (50.0, 50.0)
+    config.pde.dt = 20.0
+    config.pde.substeps = 0  # 0: of length 1 at most
+    config.pde.diffusivity_u = 0.20  # the true ones
+    config.pde.diffusivity_v = 0.08
+    config.pde.feed = 0.018
+    config.pde.kill = 0.051
+    config.coefficients.diffusivity_u = base.coefficient("scalar", 0.1, (0.0, 1.0))
+    config.coefficients.diffusivity_v = base.coefficient("scalar", 0.05, (0.0, 1.0))
+    config.coefficients.feed = base.coefficient("known", 0.018, (0.0, 0.2))
+    config.coefficients.kill = base.coefficient("known", 0.051, (0.0, 0.2))
+    config.physical.learnable = ("diffusivity_u", "diffusivity_v")
+    config.physical.h1_weight = 0.0
+    config.data.scale = 6.0  # radius of the blobs of v in the initial states
+    config.data.amplitude = 0.5  # their height
+    config.data.num_blobs = 3
+    config.data.initial = "blobs"  # or "disc": one of them as published
+    config.data.refine = 1
+    return config
+
+
+def _published() -> dict:
+    return {
+        "pde": {"resolution": (64, 64), "extent": (100.0, 100.0), "dt": 40.0},
+        "data": {
+            "num_sims": 2,
+            "num_steps": 50,
+            "train_sim": (0,),
+            "val_sim": (1,),
+            "scale": 10.0,
+            "initial": "disc",
+            "noise_std": 0.0,
+        },
+        "synthetic": {"horizons": (50,), "num_real": 1},
+        "hybrid": {"num_predict_steps_synthetic": 50},
+    }
+
+
+def _smoke() -> dict:
+    changes = base.smoke_test()
+    changes["pde"] = {"resolution": (16, 16), "dt": 4.0}
+    return changes
+
+
+VARIANTS = {"default": dict, "published": _published, "smoke": _smoke}

@@ -1,0 +1,105 @@
+"""Buoyant smoke from a source in a closed box, with unknown coefficients.
+
+    python -m experiments.smoke --config=configs/smoke.py
+
+Variants, as `--config=configs/smoke.py:<variant>`:
+    (none)         2-D, 32², viscosity, buoyancy and inflow rate unknown
+    navier_stokes  a cloud without inflow, a buoyancy field b(x, y) unknown
+    128            the set-up of the first smoke test of HYCO-PhiFlow, 128²
+    128_field      that of its Navier-Stokes test, 128²
+    smoke          seconds, for tests
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """Makes the config of a variant."""
+    return base.choose(_default(), variant, VARIANTS)
+
+
+def _default() -> ConfigDict:
+    config = base.get_config("smoke")
+    config.update(base.plane())
+    config.pde.extent = (32.0, 32.0)
+    config.pde.dt = 0.5
+    config.pde.substeps = 0  # of the viscosity; 0: as many as stability needs
+    config.pde.has_inflow = True
+    config.pde.viscosity = 0.1  # the true ones
+    config.pde.buoyancy = 1.0
+    config.pde.buoyancy_variation = 0.0  # a field b = buoyancy + variation sin(2πx/L)
+    config.pde.inflow_rate = 0.2
+    config.coefficients.viscosity = base.coefficient("scalar", 0.3, (0.0, 1.0))
+    config.coefficients.buoyancy = base.coefficient("scalar", 0.5, (0.0, 3.0))
+    config.coefficients.inflow_rate = base.coefficient("scalar", 0.1, (0.0, 1.0))
+    config.physical.learnable = ("viscosity", "buoyancy", "inflow_rate")
+    config.physical.h1_weight = 0.0
+    config.data.scale = 2.5  # radius of the source; without one, of the smoke's noise
+    config.synthetic.padding = "SAME"
+    return config
+
+
+def _navier_stokes() -> dict:
+    return {
+        "pde": {"has_inflow": False, "viscosity": 0.0, "buoyancy_variation": 0.4},
+        "data": {"scale": 3.2},
+        "coefficients": {
+            "viscosity": {"kind": "known"},
+            "buoyancy": {"kind": "field", "guess": 1.01},
+        },
+        "physical": {"learnable": ("buoyancy",), "h1_weight": 1e-3},
+    }
+
+
+def _full_size() -> dict:
+    return {
+        "baselines": False,
+        "pde": {
+            "resolution": (128, 128),
+            "extent": (100.0, 100.0),
+            "dt": 0.8,
+            "viscosity": 0.0,
+        },
+        "data": {"num_steps": 75, "scale": 5.0, "refine": 1},
+        "coefficients": {
+            "viscosity": {"kind": "scalar", "guess": 0.005, "bounds": (0.0, 0.1)}
+        },
+        "synthetic": {"unet": {"levels": 4, "filters": 64}, "horizons": (75,)},
+        "hybrid": {"num_predict_steps_synthetic": 75},
+    }
+
+
+def _full_size_field() -> dict:
+    changes = _navier_stokes()
+    changes["pde"] |= {
+        "resolution": (128, 128),
+        "extent": (100.0, 100.0),
+        "dt": 0.1,
+    }
+    changes["data"] = {"num_sims": 6, "num_steps": 99, "scale": 10.0, "refine": 1}
+    changes["data"] |= {"train_sim": (0,), "val_sim": (1, 2, 3, 4, 5)}
+    changes["synthetic"] = {
+        "unet": {"levels": 4, "filters": 128},
+        "horizons": (99,),
+        "num_real": 1,
+        "input_noise": 0.01,
+    }
+    changes["hybrid"] = {"num_predict_steps_synthetic": 99}
+    return changes | {"baselines": False}
+
+
+def _smoke() -> dict:
+    changes = base.smoke_test()
+    changes["pde"] = {"resolution": (16, 16), "extent": (16.0, 16.0)}
+    return changes
+
+
+VARIANTS = {
+    "default": dict,
+    "navier_stokes": _navier_stokes,
+    "128": _full_size,
+    "128_field": _full_size_field,
+    "smoke": _smoke,
+}

@@ -1,0 +1,214 @@
+"""Expansions: known values, bounds, means, grids, gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from hyco_jax import expansions
+from hyco_jax.domain import Domain
+
+AMPLITUDES = [1.5, 0.5]
+CENTERS = [[1.0, 0.7], [2.0, 1.5]]
+
+
+def box(resolution, periodic=True):
+    return Domain(resolution, (3.0, 2.0, 1.0)[: len(resolution)], periodic)
+
+
+def random_raw(coefficient, seed=0, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda r: jnp.asarray(rng.normal(size=np.shape(r)), dtype), coefficient.raw
+    )
+
+
+@pytest.mark.parametrize("max_amplitude", [None, 4.0], ids=["signed", "bounded"])
+@pytest.mark.parametrize("fit_width", [True, False])
+def test_bumps_have_the_values_of_their_formula(max_amplitude, fit_width):
+    domain = box((5, 4))
+    bumps = expansions.gaussian_bumps(
+        domain,
+        AMPLITUDES,
+        CENTERS,
+        width=0.8,
+        offset=0.1,
+        max_amplitude=max_amplitude,
+        fit_width=fit_width,
+    )
+    x = domain.coordinates()
+    expected = 0.1
+    for amplitude, center in zip(AMPLITUDES, CENTERS, strict=True):
+        squares = np.sum((x - center) ** 2, axis=-1)
+        expected += amplitude * np.exp(-squares / 0.8**2)
+    value = bumps.value(bumps.raw)
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    assert ("log_width" in bumps.raw) == fit_width
+
+
+def test_bumps_are_cut_at_the_limit_and_say_how_large_they_can_be():
+    domain = box((5, 4))
+
+    def upper(**options):
+        return expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, **options).upper
+
+    assert upper() == np.inf
+    assert upper(limit=1.2) == 1.2
+    assert upper(offset=0.1, max_amplitude=4.0) == pytest.approx(8.1)
+    assert upper(offset=0.1, max_amplitude=4.0, limit=2.5) == 2.5
+    one, cut = (
+        expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, limit=limit)
+        for limit in (np.inf, 0.7)
+    )
+    whole = one.value(one.raw)
+    assert whole.max() > 0.7 > whole.min()
+    np.testing.assert_array_equal(
+        cut.value(cut.raw), np.minimum(whole, np.float32(0.7))
+    )
+
+
+def test_bounded_bumps_are_never_below_the_offset_nor_above_upper():
+    domain = box((5, 4))
+    bumps = expansions.gaussian_bumps(
+        domain, AMPLITUDES, CENTERS, offset=0.1, max_amplitude=4.0, limit=7.0
+    )
+    for seed in range(20):
+        raw = jax.tree.map(lambda r: 10 * r, random_raw(bumps, seed))
+        value = bumps.value(raw)
+        assert np.float32(0.1) <= value.min() and value.max() <= bumps.upper
+
+
+def test_a_fourier_series_has_the_values_of_its_waves():
+    domain = box((7, 6))
+    series = expansions.fourier(domain, 2)
+    x, y = np.moveaxis(2 * np.pi * domain.coordinates() / domain.extent, -1, 0)
+    assert series.raw.shape == (5, 5)
+    raw = np.zeros((5, 5), np.float32)
+    # 1, cos x, sin x, cos 2x, sin 2x along each axis.
+    raw[0, 0], raw[1, 0], raw[0, 2], raw[4, 3] = 0.5, 2.0, -1.0, 0.7
+    expected = 0.5 + 2 * np.cos(x) - np.sin(y) + 0.7 * np.sin(2 * x) * np.cos(2 * y)
+    value = series.value(raw)
+    assert value.shape == (7, 6)
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, expected, atol=1e-6)
+
+
+def test_a_closed_box_takes_cosines_that_are_flat_at_the_walls():
+    domain = box((5, 4, 3), periodic=False)
+    series = expansions.fourier(domain, 2)
+    x, y, z = np.moveaxis(np.pi * domain.coordinates() / domain.extent, -1, 0)
+    raw = np.zeros((3, 3, 3), np.float32)
+    raw[1, 0, 0], raw[0, 2, 1], raw[2, 1, 0] = 2.0, -1.0, 0.7
+    expected = (
+        2 * np.cos(x) - np.cos(2 * y) * np.cos(z) + 0.7 * np.cos(2 * x) * np.cos(y)
+    )
+    np.testing.assert_allclose(series.value(raw), expected, atol=1e-6)
+
+
+def test_components_of_a_vector_are_series_of_their_own():
+    domain = box((7, 6))
+    vector = expansions.fourier(domain, 2, guess=0.3, num_components=2)
+    scalar = expansions.fourier(domain, 2)
+    np.testing.assert_allclose(vector.value(vector.raw), np.full((7, 6, 2), 0.3))
+    raw = random_raw(vector)
+    parts = [scalar.value(raw[..., c]) for c in range(2)]
+    np.testing.assert_allclose(vector.value(raw), np.stack(parts, -1), atol=1e-6)
+
+
+@pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "closed"])
+def test_a_series_without_its_constant_has_zero_mean(periodic):
+    series = expansions.fourier(box((7, 6), periodic), 2, zero_mean=True)
+    raw = random_raw(series)
+    value = series.value(raw)
+    assert np.abs(value).max() > 0.5
+    # 42 values of order 5.
+    np.testing.assert_allclose(value.mean(), 0, atol=1e-6)
+    other = series.value(raw.at[0, 0].add(100.0))
+    np.testing.assert_allclose(value, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "closed"])
+def test_a_series_starts_at_the_guess_and_stays_inside_its_bounds(periodic):
+    domain = box((7, 6), periodic)
+    series = expansions.fourier(domain, 2, guess=0.7, bounds=(0.5, 3.0))
+    assert series.upper == 3.0
+    np.testing.assert_allclose(series.value(series.raw), 0.7, rtol=1e-6)
+    assert expansions.fourier(domain, 2, guess=-0.7).upper == np.inf
+    for seed in range(20):
+        value = series.value(10 * random_raw(series, seed))
+        assert value.min() >= 0.5 and value.max() <= 3.0
+        assert np.ptp(value) > 1.0
+
+
+def make(kind, domain):
+    if kind == "bumps":
+        return expansions.gaussian_bumps(
+            domain, AMPLITUDES, CENTERS, max_amplitude=4.0, offset=0.1
+        )
+    if kind == "signed bumps":
+        return expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, fit_width=False)
+    if kind == "vector series":
+        return expansions.fourier(domain, 2, num_components=2, zero_mean=True)
+    return expansions.fourier(domain, 2, 0.5, bounds=(0.1, 2.0))
+
+
+KINDS = ["bumps", "signed bumps", "vector series", "series"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "closed"])
+def test_the_same_parameters_are_the_same_function_on_a_finer_grid(kind, periodic):
+    domain = box((7, 6), periodic)
+    coarse, fine = make(kind, domain), make(kind, domain.refined(3))
+    raw = random_raw(coarse)
+    # Every third of 3n cells has its centre where one of n has.
+    common = fine.value(raw)[1::3, 1::3]
+    np.testing.assert_allclose(common, coarse.value(raw), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_equal_finite_differences(kind):
+    with jax.enable_x64(True):
+        coefficient = make(kind, box((7, 6)))
+        shift = random_raw(coefficient, dtype=np.float64)
+        start = jax.tree.map(
+            lambda r, s: jnp.float64(r) + 0.3 * s, coefficient.raw, shift
+        )
+        flat, unravel = ravel_pytree(start)
+        assert coefficient.value(start).dtype == jnp.float64
+
+        @jax.jit
+        @jax.value_and_grad
+        def loss(flat):
+            return jnp.mean(coefficient.value(unravel(flat)) ** 3)
+
+        slope = loss(flat)[1]
+        for seed in range(3):
+            direction = np.random.default_rng(seed).normal(size=flat.shape)
+            ahead, behind = (loss(flat + h * direction)[0] for h in (1e-5, -1e-5))
+            central = (ahead - behind) / 2e-5
+            # Central differences err by 1e-10 times third derivatives of order 100.
+            np.testing.assert_allclose(slope @ direction, central, atol=1e-7)
+            assert abs(central) > 1e-3
+
+
+def test_mistakes_are_refused():
+    domain = box((7, 6))
+    with pytest.raises(ValueError, match=r"\(2,\) and \(2, 3\), expected .* \(M, 2\)"):
+        expansions.gaussian_bumps(domain, AMPLITUDES, np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="must be finite"):
+        expansions.gaussian_bumps(domain, AMPLITUDES, [[1.0, 0.7], [np.nan, 1.5]])
+    with pytest.raises(ValueError, match="width=0.0 must be positive"):
+        expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, width=0.0)
+    with pytest.raises(ValueError, match=r"strictly inside the bounds \(0, 1\)"):
+        expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, max_amplitude=1.0)
+    with pytest.raises(ValueError, match="num_modes=3 does not fit .* holds 1 to 2"):
+        expansions.fourier(domain, 3)
+    with pytest.raises(ValueError, match="num_modes=6 does not fit .* holds 1 to 5"):
+        expansions.fourier(box((7, 6), periodic=False), 6)
+    with pytest.raises(ValueError, match="num_modes=0 does not fit"):
+        expansions.fourier(domain, 0)
+    with pytest.raises(ValueError, match=r"strictly inside the bounds \(1, 2\)"):
+        expansions.fourier(domain, 2, guess=0.5, bounds=(1.0, 2.0))
