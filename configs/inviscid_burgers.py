@@ -30,6 +30,7 @@ def _default() -> ConfigDict:
     config.physical.h1_weight = 1e-2
     config.data.num_steps = 25
     config.data.scale = 8.0
+    config.data.smoothness = 0.0  # of PhiFlow's Noise; 0: a Gaussian spectrum
     config.synthetic.horizons = (25,)
     config.hybrid.num_predict_steps_synthetic = 25
     return config
@@ -44,6 +45,8 @@ def _published() -> dict:
             "train_sim": (0,),
             "val_sim": (1, 2, 3, 4, 5),
             "refine": 1,
+            "scale": 25.0,
+            "smoothness": 2.0,
             "noise_std": 0.0,
         },
         "synthetic": {"horizons": (12, 12, 49), "input_noise": 0.01},

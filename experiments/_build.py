@@ -1,4 +1,4 @@
-"""From a checked config and a problem to players and the stages that train them."""
+"""From a checked config and a problem to the stages that train the two players."""
 
 import functools
 from collections.abc import Callable
@@ -6,33 +6,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
+from experiments import _players
 from experiments import problem as problems
 from experiments.problem import Problem
-from hyco_jax import (
-    coarse_player,
-    hybrid,
-    physical,
-    players,
-    records,
-    resampling,
-    state,
-    synthetic,
-)
-from hyco_jax.hybrid import Cycle, Player
+from hyco_jax import hybrid, synthetic
+from hyco_jax.hybrid import Cycle
 from hyco_jax.run import Stage
 from hyco_jax.types import HybridState, Model, Trajectories
-
-
-def check_windows(config, record: records.Record):
-    """Raises a ValueError if a horizon doesn't fit or an observation is not used."""
-    if config.mode != "physical":
-        used = [(*record.index(h), h) for h in set(_schedule(config))]
-        record.check_used(used)
-    if config.mode != "synthetic":
-        settings = _physical_settings(config)
-        record.check_used([players.physical_windows(record, settings)])
 
 
 class Setup(NamedTuple):
@@ -47,15 +28,6 @@ class Setup(NamedTuple):
     stages: tuple[Stage, ...]
     init_state: Callable[[], HybridState]
     players: dict[str, hybrid.Player]
-
-
-class _Parts(NamedTuple):
-    """A run's players, the synthetic one for each horizon, and their optimisers."""
-
-    synthetic: dict[int, Player]
-    physical: Player
-    synthetic_tx: optax.GradientTransformation
-    physical_tx: optax.GradientTransformationExtraArgs
 
 
 def build(
@@ -80,10 +52,8 @@ def build(
     Raises:
         ValueError: If data and config don't fit.
     """
-    record = records.make_record(real, problem.quantities, problem.predicted)
-    check_windows(config, record)
-    horizons = _schedule(config)
-    parts = _make_parts(config, problem, network, real, record, horizons)
+    parts = _players.make_parts(config, problem, network, real)
+    horizons = _players.schedule(config)
     cycle_fns = _make_cycle_fns(config, parts, horizons)
     stages = tuple(
         Stage(
@@ -102,79 +72,7 @@ def build(
     return Setup(stages, init_state, last)
 
 
-def _make_parts(config, problem, network, real, record, horizons) -> _Parts:
-    settings = {h: _synthetic_settings(config, h) for h in set(horizons)}
-    epochs = config.hybrid.synthetic_epochs_per_cycle
-    num_updates = sum(
-        epochs * players.count_updates(record, settings[h]) for h in horizons
-    )
-    synthetic_tx = synthetic.make_optimizer(
-        config.synthetic.optimizer,
-        config.synthetic.learning_rate,
-        config.synthetic.scheduler,
-        num_updates,
-        config.synthetic.weight_decay,
-        config.synthetic.clip_norm,
-    )
-    physical_tx = physical.make_optimizer(
-        config.physical.method, config.physical.learning_rate
-    )
-    synthetic_players = {
-        horizon: players.make_synthetic_player(
-            record,
-            settings[horizon],
-            step=network.step,
-            tx=synthetic_tx,
-            sample_u0=problem.sample_u0,
-            partner=_physical_settings(config),
-        )
-        for horizon in settings
-    }
-    physical_player = _make_physical_player(
-        config, problem, real, physical_tx, settings[horizons[-1]]
-    )
-    return _Parts(synthetic_players, physical_player, synthetic_tx, physical_tx)
-
-
-def _make_physical_player(config, problem, real, tx, partner) -> Player:
-    """The physical player, on the grid of the data or a coarser one."""
-    factor, quantities = problem.factor, problem.quantities
-
-    def restrict(states):
-        return resampling.restrict(states, factor, quantities, problem.domain)
-
-    def restrict_observed(real):
-        return resampling.restrict_observed(real, factor, quantities, problem.domain)
-
-    record = records.make_record(
-        restrict_observed(real),
-        quantities,
-        state.predicted_entries(quantities, problem.physics_domain),
-    )
-    player = players.make_physical_player(
-        record,
-        _physical_settings(config),
-        step=problem.model.step,
-        tx=tx,
-        sample_u0=lambda key, num_samples: restrict(
-            problem.sample_u0(key, num_samples)
-        ),
-        partner=partner,
-        penalty=problem.penalty,
-    )
-    if factor == 1:
-        return player
-    return coarse_player.on_coarser_grid(
-        player,
-        restrict=restrict,
-        restrict_observed=restrict_observed,
-        prolong=lambda states: resampling.prolong(
-            states, factor, quantities, problem.physics_domain
-        ),
-    )
-
-
-def _make_cycle_fns(config, parts: _Parts, horizons) -> dict[str, list[Cycle]]:
+def _make_cycle_fns(config, parts: _players.Parts, horizons) -> dict[str, list[Cycle]]:
     """The jitted cycles of each stage; one compilation for each kind and horizon."""
 
     @functools.cache
@@ -203,7 +101,7 @@ def _make_cycle_fns(config, parts: _Parts, horizons) -> dict[str, list[Cycle]]:
     }
 
 
-def _make_init_state(config, problem, network, parts: _Parts, last, real):
+def _make_init_state(config, problem, network, parts: _players.Parts, last, real):
     @jax.jit
     def sides(key, real):
         synthetic_state = synthetic.init(
@@ -236,36 +134,3 @@ def _stage_names(config) -> tuple[str, ...]:
     if config.mode == "hybrid" and config.baselines:
         return ("physical", "synthetic", "hybrid")
     return (config.mode,)
-
-
-def _schedule(config) -> list[int]:
-    """The horizon of each cycle: it grows in equal parts of the run."""
-    total = config.hybrid.warmup + config.hybrid.cycles
-    horizons = config.synthetic.horizons
-    return [horizons[i * len(horizons) // total] for i in range(total)]
-
-
-def _synthetic_settings(config, horizon: int) -> players.SyntheticSettings:
-    return players.SyntheticSettings(
-        horizon=horizon,
-        generated_horizon=config.synthetic.generated_horizon,
-        num_epochs=config.hybrid.synthetic_epochs_per_cycle,
-        batch_size=config.synthetic.batch_size,
-        num_real=config.synthetic.num_real,
-        num_generated=config.hybrid.num_generated_synthetic,
-        num_predict_steps=config.hybrid.num_predict_steps_synthetic,
-        input_noise=config.synthetic.input_noise,
-    )
-
-
-def _physical_settings(config) -> players.PhysicalSettings:
-    return players.PhysicalSettings(
-        method=config.physical.method,
-        horizon=config.physical.horizon,
-        window_stride=config.physical.window_stride,
-        window_chunk=config.physical.window_chunk,
-        num_iterations=config.hybrid.physical_epochs_per_cycle,
-        abs_tol=config.physical.abs_tol,
-        num_generated=config.hybrid.num_generated_physical,
-        num_predict_steps=config.hybrid.num_predict_steps_physical,
-    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from experiments import _check
+from experiments import _check, _rules
 from hyco_jax import coefficients, expansions
 from hyco_jax.coefficients import Coefficient, Role
 from hyco_jax.domain import Domain
@@ -12,21 +12,21 @@ from hyco_jax.domain import Domain
 KINDS = ("scalar", "field", "fourier", "bumps", "known")
 
 
-def rules(roles: Mapping[str, Role]) -> dict[str, _check.Rule]:
+def rules(roles: Mapping[str, Role]) -> dict[str, _rules.Rule]:
     """The rules of the sections of a PDE's coefficients, for `_check.check`."""
-    result = {"physical.learnable": _check.subset(*roles)}
+    result = {"physical.learnable": _rules.subset(*roles)}
     for name, role in roles.items():
         section = f"coefficients.{name}"
         result |= {
-            f"{section}.kind": _check.choice(*_kinds(role)),
-            f"{section}.guess": _check.NUMBER,
-            f"{section}.bounds": _check.BOUNDS
+            f"{section}.kind": _rules.choice(*_kinds(role)),
+            f"{section}.guess": _rules.NUMBER,
+            f"{section}.bounds": _rules.BOUNDS
             if role.is_positive
-            else _check.NO_BOUNDS,
-            f"{section}.num_modes": _check.integer(1),
-            f"{section}.amplitudes": _check.NUMBERS,
-            f"{section}.centers": _check.POINTS,
-            f"{section}.width": _check.POSITIVE,
+            else _rules.NO_BOUNDS,
+            f"{section}.num_modes": _rules.integer(1),
+            f"{section}.amplitudes": _rules.NUMBERS,
+            f"{section}.centers": _rules.POINTS,
+            f"{section}.width": _rules.POSITIVE,
         }
     return result
 

@@ -3,15 +3,15 @@
 python -m experiments.advection --config=configs/advection.py [--workdir=DIR]
 """
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.pde import advection
 
 RULES = {
-    "pde.factor": _check.POSITIVE,
-    "pde.swirl_strength": _check.NUMBER,
-    "pde.modulation_strength": _check.NUMBER,
-    "pde.modulation_width": _check.POSITIVE,
-    "pde.num_lobes": _check.integer(0),
+    "pde.factor": _rules.POSITIVE,
+    "pde.swirl_strength": _rules.NUMBER,
+    "pde.modulation_strength": _rules.NUMBER,
+    "pde.modulation_width": _rules.POSITIVE,
+    "pde.num_lobes": _rules.integer(0),
 }
 
 

@@ -5,15 +5,15 @@ python -m experiments.burgers --config=configs/burgers.py [--workdir=DIR]
 
 import numpy as np
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.domain import Domain
 from hyco_jax.pde import burgers
 
 RULES = {
-    "pde.substeps": _check.integer(0),
-    "pde.viscosity": _check.choice("sine_squared", "constant"),
-    "pde.viscosity_scale": _check.NOT_NEGATIVE,
-    "pde.viscosity_offset": _check.NOT_NEGATIVE,
+    "pde.substeps": _rules.integer(0),
+    "pde.viscosity": _rules.choice("sine_squared", "constant"),
+    "pde.viscosity_scale": _rules.NOT_NEGATIVE,
+    "pde.viscosity_offset": _rules.NOT_NEGATIVE,
 }
 
 

@@ -5,17 +5,17 @@ python -m experiments.gray_scott --config=configs/gray_scott.py [--workdir=DIR]
 
 import jax.numpy as jnp
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.pde import gray_scott
 
 RULES = {
-    "pde.substeps": _check.integer(0),
-    "pde.diffusivity_u": _check.POSITIVE,
-    "pde.diffusivity_v": _check.POSITIVE,
-    "pde.feed": _check.POSITIVE,
-    "pde.kill": _check.POSITIVE,
-    "data.initial": _check.choice("blobs", "disc"),
-    "data.num_blobs": _check.integer(1),
+    "pde.substeps": _rules.integer(0),
+    "pde.diffusivity_u": _rules.POSITIVE,
+    "pde.diffusivity_v": _rules.POSITIVE,
+    "pde.feed": _rules.POSITIVE,
+    "pde.kill": _rules.POSITIVE,
+    "data.initial": _rules.choice("blobs", "disc"),
+    "data.num_blobs": _rules.integer(1),
 }
 
 

@@ -5,17 +5,17 @@ python -m experiments.heat --config=configs/heat.py [--workdir=DIR]
 
 import numpy as np
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.domain import Domain
 from hyco_jax.pde import heat
 
 RULES = {
-    "pde.boundary": _check.choice("dirichlet", "periodic"),
-    "pde.form": _check.choice(*heat.FORMS),
-    "pde.substeps": _check.integer(0),
-    "pde.conductivity": _check.choice("two_bumps", "constant"),
-    "pde.conductivity_value": _check.POSITIVE,
-    "data.initial": _check.choice("random", "two_gaussians"),
+    "pde.boundary": _rules.choice("dirichlet", "periodic"),
+    "pde.form": _rules.choice(*heat.FORMS),
+    "pde.substeps": _rules.integer(0),
+    "pde.conductivity": _rules.choice("two_bumps", "constant"),
+    "pde.conductivity_value": _rules.POSITIVE,
+    "data.initial": _rules.choice("random", "two_gaussians"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from absl import logging
 from ml_collections import ConfigDict
 
-from experiments import _build, _main, _results
+from experiments import _main, _players, _results
 from experiments import problem as problems
 from experiments.problem import Problem
 from hyco_jax import checkpoints, metric_writer, storage
@@ -67,7 +67,7 @@ def run(
     problems.make_network(config, problem)
     _check_path(config)
     if not config.data.path:
-        _build.check_windows(config, problems.static_record(config, problem))
+        _players.check_windows(config, problems.static_record(config, problem))
     plain = config.to_dict()
     folder = Path(folder) if folder else default_workdir(plain)
     if config.tasks == ("evaluate",):

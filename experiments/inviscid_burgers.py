@@ -3,10 +3,13 @@
 python -m experiments.inviscid_burgers --config=configs/inviscid_burgers.py
 """
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.pde import inviscid_burgers
 
-RULES = {"pde.potential_scale": _check.NUMBER}
+RULES = {
+    "pde.potential_scale": _rules.NUMBER,
+    "data.smoothness": _rules.NOT_NEGATIVE,
+}
 
 
 def make_problem(config) -> problem.Problem:
@@ -17,8 +20,10 @@ def make_problem(config) -> problem.Problem:
     """
 
     def sample_u0(key, domain, num_samples):
-        scale, amplitude = config.data.scale, config.data.amplitude
-        return inviscid_burgers.sample_u0(key, domain, num_samples, scale, amplitude)
+        data = config.data
+        return inviscid_burgers.sample_u0(
+            key, domain, num_samples, data.scale, data.amplitude, data.smoothness
+        )
 
     def true_values(domain):
         scale = config.pde.potential_scale

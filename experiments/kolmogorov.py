@@ -3,15 +3,15 @@
 python -m experiments.kolmogorov --config=configs/kolmogorov.py [--workdir=DIR]
 """
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.pde import kolmogorov
 
 RULES = {
-    "pde.substeps": _check.integer(0),
-    "pde.viscosity": _check.POSITIVE,
-    "pde.forcing_strength": _check.NUMBER,
-    "pde.wave_number": _check.integer(1),
-    "data.mean_flow": _check.NUMBER,
+    "pde.substeps": _rules.integer(0),
+    "pde.viscosity": _rules.POSITIVE,
+    "pde.forcing_strength": _rules.NUMBER,
+    "pde.wave_number": _rules.integer(1),
+    "data.mean_flow": _rules.NUMBER,
 }
 
 

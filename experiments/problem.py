@@ -91,6 +91,8 @@ def make_problem(
         ValueError: If a value of the config is not allowed.
     """
     _check.check(config, dict(rules or {}) | _coefficients.rules(roles))
+    if not periodic and config.synthetic.padding == "CIRCULAR":
+        _check.fail("synthetic.padding", "CIRCULAR", "'SAME' in a closed box")
     domain = Domain(config.pde.resolution, config.pde.extent, periodic)
     physics_domain = _physics_domain(config, domain)
     quantities = quantities(domain)

@@ -3,16 +3,16 @@
 python -m experiments.smoke --config=configs/smoke.py [--workdir=DIR]
 """
 
-from experiments import _check, hyco, problem
+from experiments import _rules, hyco, problem
 from hyco_jax.pde import smoke
 
 RULES = {
-    "pde.has_inflow": _check.FLAG,
-    "pde.substeps": _check.integer(0),
-    "pde.viscosity": _check.NOT_NEGATIVE,
-    "pde.buoyancy": _check.NUMBER,
-    "pde.buoyancy_variation": _check.NUMBER,
-    "pde.inflow_rate": _check.NOT_NEGATIVE,
+    "pde.has_inflow": _rules.FLAG,
+    "pde.substeps": _rules.integer(0),
+    "pde.viscosity": _rules.NOT_NEGATIVE,
+    "pde.buoyancy": _rules.NUMBER,
+    "pde.buoyancy_variation": _rules.NUMBER,
+    "pde.inflow_rate": _rules.NOT_NEGATIVE,
 }
 
 

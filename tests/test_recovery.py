@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from hyco_jax import coefficients, data, physical, synthetic
+from hyco_jax import coefficients, data, physical, sampling, synthetic
 from hyco_jax.domain import Domain
 from hyco_jax.pde import burgers
 from tests import pair
@@ -18,7 +18,7 @@ def test_a_viscosity_is_recovered_from_twice_its_value():
     unknown = {"viscosity": coefficients.scalar(1.0, (0.0, 2.0))}
     pde_step = burgers.make_step(domain, 0.1, {"viscosity": 2.0})
     model = coefficients.make_model(unknown, pde_step)
-    sample_u0 = functools.partial(data.sample_u0, domain=domain, scale=1.0)
+    sample_u0 = functools.partial(sampling.sample_u0, domain=domain, scale=1.0)
 
     def sample(key, num_samples):
         return sample_u0(key, num_samples=num_samples)

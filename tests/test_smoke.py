@@ -62,16 +62,13 @@ def test_smoke_in_layers_stays_at_rest(ndim):
     np.testing.assert_allclose(result[..., 0], u[..., 0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_smoke_rises_where_it_is(ndim):
-    domain = Domain((5, 3, 5)[-ndim:], (5.0, 3.0, 5.0)[-ndim:], periodic=False)
-    centre = (*(n // 2 for n in domain.resolution[:-1]), 2)
-    u = at_rest(domain, 0.0).at[(*centre, 0)].set(1.0)
+def test_smoke_rises_where_it_is():
+    domain = Domain((3, 5), (3.0, 5.0), periodic=False)
+    u = at_rest(domain, 0.0).at[1, 2, 0].set(1.0)
     result = make_step(domain)({**VALUES, "viscosity": 0.0}, u)
-    above = (*centre[:-1], 3)
-    assert result[(*centre, ndim)] > 0 and result[(*above, ndim)] > 0
+    assert result[1, 2, 2] > 0 and result[1, 3, 2] > 0
     # What rises in the middle sinks at the sides.
-    assert (result[0, ..., 2, ndim] < 0).all()
+    assert (result[0, 2, 2] < 0) and (result[2, 2, 2] < 0)
 
 
 def test_mass_grows_by_the_inflow_if_nothing_moves(x64):
@@ -128,9 +125,9 @@ def test_viscosity_decays_a_mode_at_the_discrete_rate(x64):
         mode = np.prod(np.sin(np.pi * x / np.array(domain.extent)), axis=-1)
         planes = [jnp.zeros((6, 5))] * 2
         planes[axis] = jnp.asarray(mode)
-        result = staggered.diffuse(domain, amount, tuple(planes))
+        result = staggered.diffuse(domain, amount, tuple(planes), 3)
         np.testing.assert_allclose(
-            result[axis], (1 - amount * sum(rates)) * mode, atol=1e-14
+            result[axis], (1 - amount * sum(rates)) ** 3 * mode, atol=1e-14
         )
         assert not result[1 - axis].any()
 
@@ -268,21 +265,25 @@ def test_vmap_equals_loop():
 
 @pytest.fixture(scope="module")
 def around_an_obstacle():
-    """A box with an obstacle, its step, and which cells are inside."""
+    """A box with an obstacle that cuts through cells, its step, and what is inside."""
     domain = Domain((10, 8), (5.0, 4.0), periodic=False)
-    box = flow.Box(x=(2.0, 3.0), y=(1.5, 2.5))
-    inside = np.abs(domain.coordinates() - [2.5, 2.0]).max(-1) < 0.5
-    return domain, make_step(domain, obstacles=(box,)), inside
+    obstacle = flow.Sphere(x=2.4, y=2.1, radius=0.9)
+    inside = np.linalg.norm(domain.coordinates() - [2.4, 2.1], axis=-1) < 0.9
+    return domain, make_step(domain, obstacles=(obstacle,)), inside
 
 
-def test_flow_goes_around_obstacles(around_an_obstacle):
+def test_flow_goes_around_obstacles_and_not_through(around_an_obstacle):
     domain, step, inside = around_an_obstacle
+    assert 4 < inside.sum() < 20
     u = moving(domain).astype(jnp.float32)
     result = step(VALUES, u)
-    change = np.abs(np.where(inside, 0, pressure.divergence(domain, result[..., 1:3])))
+    change = np.where(inside, 0, pressure.divergence(domain, result[..., 1:3]))
     # CG leaves 1e-5 of the divergence there was, some 1 per time.
-    assert change.max() < 1e-4
-    assert np.abs(result[inside][:, 1:3]).max() < 1e-6
+    assert np.abs(change).max() < 1e-4
+    for axis in range(2):
+        # Both faces of a solid cell: its own lower one and that of the next cell.
+        touched = inside | np.roll(inside, 1, axis)
+        assert not result[..., 1 + axis][touched].any()
     without = make_step(domain)(VALUES, u)
     assert jnp.abs(without - result)[..., 1:3].max() > 0.05
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import jax
 
-from experiments.benchmarks import breakdown, fitting, jobs, kernels, training
+from experiments.benchmarks import breakdown, fitting, fluid, jobs, kernels, training
 from experiments.benchmarks.measure import Row, Sample, ratio
 
 # Minutes, so that it runs only if it is named.
@@ -35,6 +35,8 @@ def make_cases(repeats: int, torch_python: str) -> dict:
         "lbfgs": lambda: fitting.lbfgs(repeats),
         "rollout_2d": lambda: kernels.rollout_2d(repeats),
         "gradient_2d": lambda: kernels.gradient_2d(repeats),
+        "smoke_rollout": lambda: fluid.smoke_rollout(repeats),
+        "smoke_gradient": lambda: fluid.smoke_gradient(repeats),
         "unet_step": lambda: training.unet_step(repeats, torch_python),
         "memory": lambda: kernels.memory(repeats),
         "carry_memory": lambda: fitting.carry_memory(repeats),

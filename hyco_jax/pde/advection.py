@@ -32,7 +32,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import data
+from hyco_jax import sampling
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.pde import checks, transport
@@ -98,7 +98,7 @@ def sample_u0(
 ) -> Array:
     """Samples patches of density ±amplitude with smooth edges, and appends v.
 
-    ρ is amplitude·tanh(2 n), n smooth noise of mean square 1, see `data.sample_u0`.
+    ρ is amplitude·tanh(2 n), n smooth noise of mean square 1, see `sampling.sample_u0`.
 
     Args:
         key: PRNG key.
@@ -121,7 +121,7 @@ def sample_u0(
             f"velocity has shape {velocity.shape}, expected {shape}; give one vector "
             "for every cell"
         )
-    noise = data.sample_u0(key, domain, num_samples, scale, num_channels=1)
+    noise = sampling.sample_u0(key, domain, num_samples, scale, num_channels=1)
     density = amplitude * jnp.tanh(2 * noise)
     return jnp.concatenate(
         [density, jnp.broadcast_to(velocity, (num_samples, *shape))], axis=-1

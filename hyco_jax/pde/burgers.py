@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from hyco_jax import data
+from hyco_jax import sampling
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.pde import checks, schemes
@@ -90,8 +90,8 @@ def make_step(
 def sample_u0(
     key: Array, domain: Domain, num_samples: int, scale: float, amplitude: float
 ) -> Array:
-    """Samples smooth random velocities, see `data.sample_u0`."""
-    return data.sample_u0(key, domain, num_samples, scale, amplitude)
+    """Samples smooth random velocities, see `sampling.sample_u0`."""
+    return sampling.sample_u0(key, domain, num_samples, scale, amplitude)
 
 
 def sine_squared_viscosity(

@@ -34,7 +34,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from hyco_jax import data, expansions
+from hyco_jax import expansions, sampling
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.pde import checks, exact_diffusion, schemes
@@ -157,8 +157,9 @@ def sample_u0(
 ) -> Array:
     """Samples smooth random temperatures that fit the box.
 
-    In a periodic box see `data.sample_u0`. In a closed one they are sums of sine waves
-    that vanish at the walls, with normal coefficients times `exp(-(scale |k|)² / 2)`.
+    In a periodic box see `sampling.sample_u0`. In a closed one they are sums of sine
+    waves that vanish at the walls, their coefficients normal times
+    `exp(-(scale |k|)² / 2)`.
 
     Args:
         key: PRNG key.
@@ -174,7 +175,7 @@ def sample_u0(
         ValueError: If the correlation length leaves no wave that fits the box.
     """
     if domain.periodic:
-        return data.sample_u0(key, domain, num_samples, scale, amplitude, 1)
+        return sampling.sample_u0(key, domain, num_samples, scale, amplitude, 1)
     squares = np.sum(exact_diffusion.sine_numbers(domain) ** 2, axis=-1)
     lowpass = np.exp(-(scale**2) * squares / 2).astype(np.float32)
     if not lowpass.any():

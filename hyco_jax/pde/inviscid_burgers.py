@@ -30,7 +30,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import data, fields
+from hyco_jax import fields, sampling
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.fields import flow
@@ -81,10 +81,20 @@ def make_step(domain: Domain, dt: float, upper: Mapping[str, float]) -> PdeStep:
 
 
 def sample_u0(
-    key: Array, domain: Domain, num_samples: int, scale: float, amplitude: float
+    key: Array,
+    domain: Domain,
+    num_samples: int,
+    scale: float,
+    amplitude: float,
+    smoothness: float = 0.0,
 ) -> Array:
-    """Samples smooth random velocities, see `data.sample_u0`."""
-    return data.sample_u0(key, domain, num_samples, scale, amplitude)
+    """Samples smooth random velocities, see `sampling.sample_u0`.
+
+    The published test has PhiFlow's `Noise` of scale 25 and smoothness 2.
+    """
+    return sampling.sample_u0(
+        key, domain, num_samples, scale, amplitude, smoothness=smoothness
+    )
 
 
 def sine_potential(domain: Domain, scale: float = 1.0) -> np.ndarray:

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from hyco_jax import data
+from hyco_jax import sampling
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.pde import checks, pressure, schemes, semi_lagrangian
@@ -94,9 +94,8 @@ def make_step(
             length=substeps,
             unroll=min(substeps, _UNROLL),
         )
-        planes = tuple(
-            plane + dt * values["forcing"][..., a] for a, plane in enumerate(planes)
-        )
+        forcing = jnp.moveaxis(values["forcing"], -1, 0)
+        planes = tuple(u + dt * f for u, f in zip(planes, forcing, strict=True))
         return jnp.stack(pressure.project(domain, planes), axis=-1)
 
     return step
@@ -116,7 +115,7 @@ def sample_u0(
         key: PRNG key.
         domain: The grid.
         num_samples: Number N of states.
-        scale: Correlation length, see `data.sample_u0`.
+        scale: Correlation length, see `sampling.sample_u0`.
         amplitude: Root mean square of each component, before the projection takes about
             half of the energy in 2-D; 0 for no noise.
         mean_flow: What is added, such as a multiple of the forcing, shape `(*S, D)`.
@@ -124,7 +123,7 @@ def sample_u0(
     Returns:
         Shape `(N, *S, D)`, float32.
     """
-    noise = data.sample_u0(key, domain, num_samples, scale, amplitude)
+    noise = sampling.sample_u0(key, domain, num_samples, scale, amplitude)
     if mean_flow is not None:
         noise += np.float32(mean_flow)
     planes = tuple(noise[..., a] for a in range(domain.ndim))

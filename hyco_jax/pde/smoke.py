@@ -6,7 +6,7 @@
 `s` is the density of the smoke, `u` the velocity, `e` points along the last axis; the
 inflow `i` is a known mask and `r` its rate (density/time), `b` the buoyancy
 (length/time² per density), a number or a field `b(x)`, `ν` the kinematic viscosity
-(length²/time). On the walls u = 0, and no density is there to come in from.
+(length²/time). On the walls u = 0, and s has no gradient across them.
 
 A state has the channels density (cell centres), velocity (lower faces, see
 `fields.to_staggered`) and, if there is an inflow, its mask (centres, static). A step:
@@ -24,14 +24,14 @@ b = 1, r = 0.2, ν from 0 to 0.1. Pure, for `jit` and `vmap`, float32 or float64
 differentiable in reverse mode with respect to the coefficients and the state.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from hyco_jax import data, fields
+from hyco_jax import fields, sampling
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.fields import flow
@@ -48,7 +48,6 @@ COEFFICIENTS = {
 # Largest `diagnostics` of a float32 rollout without obstacles: 8 roundings.
 MAX_DIVERGENCE = 1e-6
 
-_UNROLL = 4
 _TOLERANCE = 1e-5
 _MAX_ITERATIONS = 1000
 
@@ -77,8 +76,8 @@ def make_step(
         substeps: Viscosity's, if not the fewest that are stable.
         has_inflow: Whether the state has an inflow channel; if not, there is no
             `inflow_rate` either.
-        obstacles: Geometries of PhiFlow, at rest, in the coordinates of the box. The
-            divergence is then 1e-5 of what there was before the projection.
+        obstacles: Geometries of PhiFlow at rest; a cell is solid if its centre is in
+            one. In the other cells CG leaves 1e-5 of the divergence there was.
 
     Returns:
         `step(values, u)`, which maps `{"viscosity": (), "buoyancy": () or (*S,),
@@ -90,6 +89,7 @@ def make_step(
     """
     _check_box(domain, obstacles)
     substeps = checks.check_substeps(substeps, domain, dt, upper["viscosity"])
+    project = _make_projection(domain, obstacles)
     up = domain.ndim - 1
 
     def step(values, u):
@@ -100,18 +100,10 @@ def make_step(
             density += dt * values["inflow_rate"] * u[..., -1]
         planes = semi_lagrangian.advect_velocity(domain, dt, planes)
         amount = dt / substeps * values["viscosity"]
-        planes, _ = lax.scan(
-            lambda planes, _: (staggered.diffuse(domain, amount, planes), None),
-            planes,
-            length=substeps,
-            unroll=min(substeps, _UNROLL),
-        )
+        planes = staggered.diffuse(domain, amount, planes, substeps)
         lift = staggered.at_faces(domain, values["buoyancy"] * density, up)
         planes = (*planes[:up], planes[up] + dt * lift)
-        if obstacles:
-            planes = _project_around(domain, obstacles, planes)
-        else:
-            planes = pressure.project(domain, planes)
+        planes = project(planes)
         static = (u[..., -1],) if has_inflow else ()
         return jnp.stack([density, *planes, *static], axis=-1)
 
@@ -147,7 +139,7 @@ def sample_u0(
     shape = (num_samples, *domain.resolution)
     velocity = jnp.zeros((*shape, domain.ndim), jnp.float32)
     if not has_inflow:
-        density = data.sample_u0(key, domain, num_samples, scale, amplitude, 1)
+        density = sampling.sample_u0(key, domain, num_samples, scale, amplitude, 1)
         return jnp.concatenate([density, velocity], axis=-1)
     lower = np.array([0.2] * (domain.ndim - 1) + [0.15], np.float32)
     upper = np.array([0.8] * (domain.ndim - 1) + [0.2], np.float32)
@@ -179,16 +171,37 @@ def _components(u):
     return tuple(u[..., a] for a in range(u.shape[-1]))
 
 
-def _project_around(domain, obstacles, planes):
-    with flow.math.precision(jnp.finfo(planes[0].dtype).bits):
-        velocity = fields.to_staggered(jnp.stack(planes, axis=-1), domain)
-        # PhiML would fix the mean of the pressure by a row and a column that make the
-        # matrix indefinite, on which conjugate gradients can break down at random.
-        solve = flow.Solve(
-            "CG", _TOLERANCE, 0.0, max_iterations=_MAX_ITERATIONS, rank_deficiency=0
-        )
-        velocity, _ = flow.fluid.make_incompressible(velocity, obstacles, solve)
-        return _components(fields.to_array(velocity))
+def _make_projection(domain, obstacles):
+    if not obstacles:
+        return functools.partial(pressure.project, domain)
+    is_open = _open_faces(domain, obstacles)
+    # PhiML would fix the mean of the pressure by a row and a column that make the
+    # matrix indefinite, on which conjugate gradients can break down at random.
+    solve = flow.Solve(
+        "CG", _TOLERANCE, 0.0, max_iterations=_MAX_ITERATIONS, rank_deficiency=0
+    )
+
+    def project(planes):
+        # PhiFlow only damps the flow through faces that an obstacle covers in part.
+        u = jnp.where(is_open, jnp.stack(planes, axis=-1), 0)
+        with flow.math.precision(jnp.finfo(u.dtype).bits):
+            velocity, _ = flow.fluid.make_incompressible(
+                fields.to_staggered(u, domain), obstacles, solve
+            )
+            return _components(fields.to_array(velocity))
+
+    return project
+
+
+def _open_faces(domain, obstacles):
+    """Marks the lower faces whose two cells are both outside, shape `(*S, D)`."""
+    centres = fields.to_field(jnp.zeros((*domain.resolution, 1)), domain).points
+    names = centres.shape.spatial.names
+    outside = np.ones(domain.resolution, bool)
+    for obstacle in obstacles:
+        outside &= ~obstacle.lies_inside(centres).numpy([*names])
+    below = [np.roll(outside, 1, axis) for axis in range(domain.ndim)]
+    return np.stack([outside & cells for cells in below], axis=-1)
 
 
 def _check_box(domain, obstacles):
