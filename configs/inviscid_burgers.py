@@ -33,6 +33,8 @@ def _default() -> ConfigDict:
     config.data.smoothness = 0.0  # of PhiFlow's Noise; 0: a Gaussian spectrum
     config.synthetic.horizons = (25,)
     config.hybrid.num_predict_steps_synthetic = 25
+    # More, and an unfinished network pulls the potential where nothing is observed.
+    config.hybrid.alpha_physical = 1e-5
     return config
 
 
@@ -49,6 +51,9 @@ def _published() -> dict:
             "smoothness": 2.0,
             "noise_std": 0.0,
         },
+        # The prior that makes half a domain enough: waves of a quarter of its length.
+        "coefficients": {"potential": {"num_modes": 4}},
+        "physical": {"h1_weight": 1e-3},
         "synthetic": {"horizons": (12, 12, 49), "input_noise": 0.01},
         "hybrid": {"num_predict_steps_synthetic": 49},
     }

@@ -33,8 +33,7 @@ class SyntheticSettings:
         num_real: Real windows among them, in hybrid cycles.
         num_generated: Initial states from which the physical model predicts for it.
         num_predict_steps: Steps of these predictions.
-        input_noise: Standard deviation of the noise on its inputs, relative to the
-            data's.
+        input_noise: Deviation of noise on its inputs, relative to the data's.
     """
 
     horizon: int
@@ -242,8 +241,7 @@ def _count_predicted(record: Record, settings: SyntheticSettings) -> tuple[int, 
 
 def _predicted_parts(record, trajectories, along_real, real, horizon) -> list[Windows]:
     weights = jnp.asarray(record.predicted, trajectories.dtype)
-    axes = tuple(range(trajectories.ndim - weights.ndim))
-    weights = jnp.expand_dims(weights, axes)
+    weights = jnp.expand_dims(weights, tuple(range(trajectories.ndim - weights.ndim)))
     parts = [windows.predicted_windows(trajectories, trajectories, weights, horizon)]
     if along_real is not None:
         corrected = windows.predicted_windows(

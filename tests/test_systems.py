@@ -79,6 +79,7 @@ def test_the_physical_model_may_live_on_a_coarser_grid(tmp_path):
         make_problem_of("inviscid_burgers"),
     )
     config.pde.physics_resolution = (16,)
+    config.coefficients.potential.num_modes = 4
     hyco.run(config, make_problem, tmp_path)
     physical, synthetic = hyco.load(tmp_path, make_problem)
     assert physical.step(physical.params, np.zeros((16, 1), np.float32)).shape == (
