@@ -25,19 +25,28 @@ def _default() -> ConfigDict:
     config = base.get_config("advection")
     config.update(base.plane())
     config.pde.extent = (100.0, 100.0)
-    config.pde.dt = 0.2
+    config.pde.dt = 0.4
     config.pde.factor = 1.0  # the true one, of the known swirl
-    config.pde.swirl_strength = 0.5  # its largest angular velocity
+    config.pde.swirl_strength = 0.25  # its largest angular velocity
     config.pde.modulation_strength = 0.05  # in sides of the box per unit of time
     config.pde.modulation_width = 0.1  # of the ring, in sides of the box
     config.pde.num_lobes = 3
     config.coefficients.factor = base.coefficient("known", 1.0, (0.0, 3.0))
     config.coefficients.modulation = base.coefficient("field")
     config.physical.learnable = ("modulation",)
-    config.physical.h1_weight = 1e-3
-    config.data.num_steps = 25
-    config.data.scale = 15.0
+    config.physical.h1_weight = 1e-2
+    config.data.num_sims = 8
+    config.data.train_sim = (0, 1, 2, 3, 4, 5)
+    config.data.val_sim = (6, 7)
+    config.data.num_steps = 15
+    config.data.scale = 20.0
     config.data.region = CENTER
+    config.synthetic.name = "convnet"
+    config.synthetic.convnet.filters = (24, 24, 24)
+    config.synthetic.learning_rate = 6e-3
+    config.synthetic.horizons = (15,)
+    config.hybrid.cycles = 9
+    config.hybrid.num_predict_steps_synthetic = 15
     return config
 
 
@@ -58,6 +67,7 @@ def _full_size() -> dict:
             "resolution": (128, 128),
             "physics_resolution": (64, 64),
             "dt": 0.05,
+            "swirl_strength": 0.5,
             "modulation_width": 0.05,
             "num_lobes": 6,
         },
@@ -73,6 +83,7 @@ def _full_size() -> dict:
         },
         "physical": {"abs_tol": 1e-6, "horizon": 1, "h1_weight": 0.0},
         "synthetic": {
+            "name": "unet",
             "unet": {"levels": 4, "filters": 64},
             "horizons": (1, 2, 4, 6),
             "generated_horizon": 1,

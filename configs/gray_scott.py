@@ -22,8 +22,8 @@ def _default() -> ConfigDict:
     config = base.get_config("gray_scott")
     config.update(base.plane())
     config.pde.extent = (50.0, 50.0)
-    config.pde.dt = 20.0
-    config.pde.substeps = 0  # 0: of length 1 at most
+    config.pde.dt = 25.0
+    config.pde.substeps = 13  # 0: of length 1 at most
     config.pde.diffusivity_u = 0.20  # the true ones
     config.pde.diffusivity_v = 0.08
     config.pde.feed = 0.018
@@ -38,13 +38,23 @@ def _default() -> ConfigDict:
     config.data.amplitude = 0.5  # their height
     config.data.num_blobs = 3
     config.data.initial = "blobs"  # or "disc": one of them as published
-    config.data.refine = 1
+    config.synthetic.name = "convnet"
+    config.synthetic.convnet.filters = (24, 24, 24)
+    config.synthetic.coordinates = False  # the equation is the same everywhere
+    config.synthetic.learning_rate = 6e-3
+    config.hybrid.cycles = 12
+    config.hybrid.physical_epochs_per_cycle = 5
     return config
 
 
 def _published() -> dict:
     return {
-        "pde": {"resolution": (64, 64), "extent": (100.0, 100.0), "dt": 40.0},
+        "pde": {
+            "resolution": (64, 64),
+            "extent": (100.0, 100.0),
+            "dt": 40.0,
+            "substeps": 0,
+        },
         "data": {
             "num_sims": 2,
             "num_steps": 50,
@@ -52,16 +62,27 @@ def _published() -> dict:
             "val_sim": (1,),
             "scale": 10.0,
             "initial": "disc",
+            "refine": 1,
             "noise_std": 0.0,
         },
-        "synthetic": {"horizons": (50,), "num_real": 1},
-        "hybrid": {"num_predict_steps_synthetic": 50},
+        "synthetic": {
+            "name": "unet",
+            "coordinates": True,
+            "learning_rate": 3e-3,
+            "horizons": (50,),
+            "num_real": 1,
+        },
+        "hybrid": {
+            "cycles": 14,
+            "physical_epochs_per_cycle": 20,
+            "num_predict_steps_synthetic": 50,
+        },
     }
 
 
 def _smoke() -> dict:
     changes = base.smoke_test()
-    changes["pde"] = {"resolution": (16, 16), "dt": 4.0}
+    changes["pde"] = {"resolution": (16, 16), "dt": 4.0, "substeps": 0}
     return changes
 
 

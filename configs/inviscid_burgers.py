@@ -27,7 +27,9 @@ def _default() -> ConfigDict:
     config.pde.potential_scale = 1.0  # the true one is scale Π sin(2πx/L)
     config.coefficients.potential = base.coefficient("fourier", num_modes=8)
     config.physical.learnable = ("potential",)
-    config.physical.h1_weight = 1e-2
+    # Where nothing is observed the potential is what this prior makes of it.
+    config.physical.h1_weight = 1.0
+    config.physical.abs_tol = 1e-12
     config.data.num_steps = 25
     config.data.scale = 8.0
     config.data.smoothness = 0.0  # of PhiFlow's Noise; 0: a Gaussian spectrum

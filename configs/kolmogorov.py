@@ -2,6 +2,10 @@
 
     python -m experiments.kolmogorov --config=configs/kolmogorov.py
 
+The default takes 4 min 18 s of CPU time on 2 cores of an AMD EPYC, compilation
+included; expected validation nRMSE: guess 0.53, physical alone 0.16, synthetic alone
+0.54, hybrid physical 0.16, hybrid synthetic 0.25. Error of the force: 0.20.
+
 Variants, as `--config=configs/kolmogorov.py:<variant>`:
     (none)  2-D, 32², the left half of the box observed, with noise
     256     the set-up of HYCO-PhiFlow, 256², for a GPU or TPU

@@ -2,8 +2,13 @@
 
     python -m experiments.smoke --config=configs/smoke.py
 
+The default takes 4 min 36 s of CPU time on 2 cores of an AMD EPYC, compilation
+included; expected validation nRMSE: guess 0.70, physical alone 0.12, synthetic alone
+0.25, hybrid physical 0.12, hybrid synthetic 0.19. Coefficient errors: viscosity 0.22,
+buoyancy 0.05, inflow rate 0.03, the bias of a grid twice coarser than the data's.
+
 Variants, as `--config=configs/smoke.py:<variant>`:
-    (none)         2-D, 32², viscosity, buoyancy and inflow rate unknown
+    (none)         a plume, 32², three unknown numbers, the lower half observed
     navier_stokes  a cloud without inflow, a buoyancy field b(x, y) unknown
     128            the set-up of the first smoke test of HYCO-PhiFlow, 128²
     128_field      that of its Navier-Stokes test, 128²
@@ -43,7 +48,7 @@ def _common() -> ConfigDict:
 
 def _plume() -> dict:
     return {
-        # A smaller viscosity would be lost in that of the scheme, about dx²/(8 dt).
+        # A smaller viscosity would be lost in the scheme's own, up to dx²/(8 dt).
         "pde": {"dt": 1.1, "viscosity": 0.3, "buoyancy": 0.5},
         "coefficients": {
             "viscosity": {"guess": 0.6},
