@@ -2,8 +2,21 @@
 
     python -m experiments.advection --config=configs/advection.py
 
+The default takes 3 min 13 s of CPU time on 2 cores of an AMD EPYC, compilation
+included, and 1.6 GiB. Expected validation nRMSE, of seeds 0 and 1: initial guess
+(m = 0) 0.18, 0.25; physical alone 0.065, 0.052; synthetic alone 0.20, 0.20; hybrid
+physical 0.064, 0.052; hybrid synthetic 0.11, 0.12. Relative error of m: 0.24, 0.23
+(alone and hybrid; initial guess 1). Of seed 0, synthetic alone is worse than the
+initial guess, and so is the physical model outside of the observed box (0.086, initial
+guess 0.053), where nothing but smoothness says what m is.
+
+Data come from a grid and a time step twice finer, and linear interpolation diffuses
+less there: with the true m the coarse model's nRMSE is 0.048. Hence a slow swirl, which
+a step of 0.4 moves by one cell at most (a fast one curves trajectories within a step),
+and wide patches. m is visible only across the density's edges: hence six simulations.
+
 Variants, as `--config=configs/advection.py:<variant>`:
-    (none)     2-D, 32², the centre of the box observed, with noise
+    (none)     2-D, 32², all but the box's margins observed, with noise
     factor     the modulation known, the swirl's factor unknown
     128        the set-up of HYCO-PhiFlow, 128², physics on 64², for a GPU or TPU
     smoke      seconds, for tests

@@ -2,8 +2,17 @@
 
     python -m experiments.gray_scott --config=configs/gray_scott.py
 
+The default takes 3 min 51 s of CPU time on 2 cores of an AMD EPYC, compilation
+included. Expected validation nRMSE to t = 500, of seed 0: initial guess 0.40, physical
+alone 0.019, synthetic alone 0.24, hybrid physical 0.019, hybrid synthetic 0.10. Largest
+relative error of the diffusivities: 0.027 (initial guess 0.50).
+
+Data come from half the spacing and half the time step. The coarser model makes up for
+its own error by diffusivities 2.5 % too large, alone and hybrid alike; it converges in
+4 cycles, and cooperation neither helps nor harms it.
+
 Variants, as `--config=configs/gray_scott.py:<variant>`:
-    (none)     2-D, 32², the centre of the box observed, with noise
+    (none)     2-D, 32², a quarter of the box observed, with noise
     published  the test of arXiv 2602.23859: 64², from a disc, to t = 2000
     smoke      seconds, for tests
 """

@@ -2,6 +2,10 @@
 
     python -m experiments.inviscid_burgers --config=configs/inviscid_burgers.py
 
+Expected relative error of the potential: physical alone and hybrid 0.12 to 0.13;
+validation nRMSE: physical alone 0.056, synthetic alone 0.17, hybrid synthetic 0.05. The
+published variant: error 0.010, nRMSE 0.0037, 0.30 and 0.014, in 8 minutes.
+
 Variants, as `--config=configs/inviscid_burgers.py:<variant>`:
     (none)     1-D, 128 points, the centre half observed, with noise
     published  the 1-D test of HYCO-PhiFlow: 256 points, 50 states, dt 0.2, half of the

@@ -229,7 +229,7 @@ def test_changed_data_are_refused(finished, tmp_path):
 
 BAD_CALLS = {
     "missing config file": (("--config=configs/nope.py",), 2, "nope.py"),
-    "unknown variant": (("--config=configs/burgers.py:3d",), 2, "3d"),
+    "unknown variant": (("--config=configs/burgers.py:4d",), 2, "4d"),
     "unknown key": (("--config.pde.dx=1",), 2, "dx"),
     "unparsable value": (("--config.hybrid.cycles=many",), 2, "many"),
     "positional argument": (("train",), 2, "train"),

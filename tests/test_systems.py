@@ -111,3 +111,18 @@ def test_every_network_can_be_the_synthetic_model(tmp_path, name):
     hyco.run(config, make_problem_of("smoke"), tmp_path)
     rows = json.loads((tmp_path / "eval.json").read_text())["rows"]
     assert np.isfinite(rows["synthetic_alone"]["val/nrmse"])
+
+
+def test_a_run_in_3d_ends_with_figures_of_its_middle_plane(tmp_path):
+    config = config_of("burgers")
+    cube = {"resolution": (8,) * 3, "extent": (8.0,) * 3}
+    config.pde.update(cube)
+    config.data.region = ((0.25, 0.75),) * 3
+    config.data.update({"refine": 1, "scale": 2.0})
+    config.mode = "physical"
+    hyco.run(config, make_problem_of("burgers"), tmp_path)
+    rows = json.loads((tmp_path / "eval.json").read_text())["rows"]
+    guess, fitted = rows["initial_guess"], rows["physical_alone"]
+    assert fitted["val/nrmse_inside"] < guess["val/nrmse_inside"]
+    for name in ("coefficient_viscosity", "fields_velocity", "nrmse", "history"):
+        assert (tmp_path / "figures" / f"{name}.png").exists()
