@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import optax
 
+from experiments.problem import Problem
 from hyco_jax import (
     coarse_player,
+    data,
     physical,
     players,
     records,
@@ -24,6 +27,23 @@ def check_windows(config, record: records.Record):
     if config.mode != "synthetic":
         settings = _physical_settings(config)
         record.check_used([players.physical_windows(record, settings)])
+
+
+def static_record(config, problem: Problem) -> records.Record:
+    """What is known of simulated data before they are."""
+    region = data.observed_region(problem.domain, config.data.region)
+    num_times = config.data.num_steps + 1
+    mask = data.observation_mask(num_times, region, config.data.every)
+    num_channels = state.num_channels(problem.quantities)
+    shape = (
+        len(config.data.train_sim),
+        num_times,
+        *problem.domain.resolution,
+        num_channels,
+    )
+    predicted = problem.predicted
+    weights = (mask & predicted).astype(np.float32)
+    return records.Record(weights, shape, np.ones(num_channels), predicted)
 
 
 class Parts(NamedTuple):

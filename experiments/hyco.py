@@ -67,7 +67,7 @@ def run(
     problems.make_network(config, problem)
     _check_path(config)
     if not config.data.path:
-        _players.check_windows(config, problems.static_record(config, problem))
+        _players.check_windows(config, _players.static_record(config, problem))
     plain = config.to_dict()
     folder = Path(folder) if folder else default_workdir(plain)
     if config.tasks == ("evaluate",):
@@ -151,7 +151,9 @@ def _get_data(config, problem, folder):
             )
         return problems.generate_data(config, problem)
     path = Path(config.data.path) if config.data.path else own
-    truth, observed = storage.load(path, problem.domain, config.pde.dt)
+    truth, observed = storage.load(
+        path, problem.domain, config.pde.dt, problem.quantities
+    )
     expected = (config.data.num_sims, config.data.num_steps + 1)
     if truth.shape[:2] != expected:
         raise ValueError(
@@ -198,7 +200,9 @@ def _reopen(folder: Path, make_problem: MakeProblem) -> _results.Context:
     config = ConfigDict(_tuples(json.loads(path.read_text())))
     problem = make_problem(config)
     own = config.data.path or folder / "data.npz"
-    truth, observed = storage.load(Path(own), problem.domain, config.pde.dt)
+    truth, observed = storage.load(
+        Path(own), problem.domain, config.pde.dt, problem.quantities
+    )
     return _results.make_context(config, problem, folder, truth, observed)
 
 
@@ -219,7 +223,7 @@ def _evaluate_only(config, make_problem: MakeProblem, folder: Path):
     problem = context.problem
     trained_on = Path(context.config.data.path or folder / "data.npz")
     path = Path(config.data.path) if config.data.path else trained_on
-    truth, _ = storage.load(path, problem.domain, config.pde.dt)
+    truth, _ = storage.load(path, problem.domain, config.pde.dt, problem.quantities)
     if max(config.data.train_sim + config.data.val_sim) >= len(truth):
         raise ValueError(
             f"{path} holds {len(truth)} simulations; set --config.data.train_sim and "

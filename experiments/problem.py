@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import _check, _coefficients
-from hyco_jax import coefficients, data, losses, networks, records, resampling, state
+from hyco_jax import (
+    coefficients,
+    data,
+    losses,
+    networks,
+    resampling,
+    state,
+)
 from hyco_jax.coefficients import Role
 from hyco_jax.domain import Domain
 from hyco_jax.state import Quantity
@@ -215,23 +222,6 @@ def select(real: Trajectories, sims: tuple[int, ...]) -> Trajectories:
     if weights.shape[0] > 1:
         weights = weights[np.array(sims)]
     return Trajectories(real.states[np.array(sims)], weights)
-
-
-def static_record(config, problem: Problem) -> records.Record:
-    """What is known of simulated data before they are."""
-    region = data.observed_region(problem.domain, config.data.region)
-    num_times = config.data.num_steps + 1
-    mask = data.observation_mask(num_times, region, config.data.every)
-    num_channels = state.num_channels(problem.quantities)
-    shape = (
-        len(config.data.train_sim),
-        num_times,
-        *problem.domain.resolution,
-        num_channels,
-    )
-    predicted = problem.predicted
-    weights = (mask & predicted).astype(np.float32)
-    return records.Record(weights, shape, np.ones(num_channels), predicted)
 
 
 def _physics_domain(config, domain: Domain) -> Domain:

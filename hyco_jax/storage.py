@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from hyco_jax import workdir
 from hyco_jax.domain import Domain
+from hyco_jax.state import Quantities, num_channels, num_static, predicted_entries
 from hyco_jax.types import Trajectories
 
 _NAMES = ("dt", "extent", "states", "truth", "weights")
@@ -36,7 +37,9 @@ def write_npz(path: Path, arrays: Mapping[str, ArrayLike]):
     workdir.write_atomic(path, buffer.getvalue())
 
 
-def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectories]:
+def load(
+    path: Path, domain: Domain, dt: float, quantities: Quantities
+) -> tuple[np.ndarray, Trajectories]:
     """Loads simulations, without unpickling.
 
     Args:
@@ -45,13 +48,15 @@ def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectorie
             against; training doesn't see it.
         domain: The grid that is fitted.
         dt: Its time step.
+        quantities: Of the state.
 
     Returns:
-        Truth and observed trajectories.
+        Truth and observed trajectories; what models don't predict has weight 0.
 
     Raises:
         ValueError: If the file is missing, corrupt, lacks an entry, doesn't fit the
-            grid, or holds a non-finite value where its weight is not 0.
+            grid, or holds a non-finite value where its weight is not 0 or a quantity
+            is static.
     """
     entries = _read(path)
     missing = sorted(set(_NAMES) - set(entries))
@@ -68,9 +73,12 @@ def load(path: Path, domain: Domain, dt: float) -> tuple[np.ndarray, Trajectorie
             )
     states, weights = entries["states"], entries["weights"]
     truth = entries["truth"]
-    _check_shapes(path, truth, states, weights, domain)
+    _check_shapes(path, truth, states, weights, domain, num_channels(quantities))
     _check_grid(path, entries["dt"], entries["extent"], domain, dt)
-    _check_values(path, states, weights)
+    _check_values(path, states, weights, num_static(quantities))
+    predicted = predicted_entries(quantities, domain)
+    if not predicted.all():
+        weights = weights * predicted
     return truth, Trajectories(jnp.asarray(states), jnp.asarray(weights, states.dtype))
 
 
@@ -97,8 +105,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _check_shapes(path, truth, states, weights, domain: Domain):
-    expected = (*domain.resolution, domain.ndim)
+def _check_shapes(path, truth, states, weights, domain: Domain, channels: int):
+    expected = (*domain.resolution, channels)
     if states.shape[2:] != expected or len(states) < 1 or states.shape[1] < 2:
         raise ValueError(
             f"{path} holds states of shape {states.shape}, expected (simulations, "
@@ -127,7 +135,7 @@ def _check_grid(path, file_dt, extent, domain: Domain, dt: float):
         )
 
 
-def _check_values(path, states, weights):
+def _check_values(path, states, weights, num_static: int):
     if not np.isfinite(weights).all() or weights.min() < 0:
         raise ValueError(
             f"{path} holds weights that are not finite and >= 0; correct them"
@@ -142,4 +150,9 @@ def _check_values(path, states, weights):
         raise ValueError(
             f"{path} lacks values of states at t = 0, which has to be complete; add "
             "them"
+        )
+    if not np.isfinite(states[..., states.shape[-1] - num_static :]).all():
+        raise ValueError(
+            f"{path} lacks values of the {num_static} last channels, which are static "
+            "and have to be known at all times; repeat them"
         )

@@ -6,9 +6,11 @@ import pytest
 
 from hyco_jax import storage
 from hyco_jax.domain import Domain
+from hyco_jax.state import Quantity
 from hyco_jax.types import Trajectories
 
 DOMAIN, DT = Domain((4,), (2.0,)), 0.1
+QUANTITIES = (Quantity("u"),)
 
 
 def make_entries():
@@ -36,7 +38,7 @@ def test_what_is_saved_is_loaded_bit_by_bit(path):
         jnp.asarray(entries["states"]), jnp.asarray(entries["weights"])
     )
     storage.save(path, entries["truth"], observed, DOMAIN, DT)
-    truth, loaded = storage.load(path, DOMAIN, DT)
+    truth, loaded = storage.load(path, DOMAIN, DT, QUANTITIES)
     np.testing.assert_array_equal(truth, entries["truth"])
     np.testing.assert_array_equal(loaded.states, entries["states"])
     np.testing.assert_array_equal(loaded.weights, entries["weights"])
@@ -94,7 +96,7 @@ def spoil(name, index, value):
 def test_entries_that_do_not_fit_are_one_line_errors(path, entries, message):
     np.savez(path, **entries)
     with pytest.raises(ValueError, match=message) as caught:
-        storage.load(path, DOMAIN, DT)
+        storage.load(path, DOMAIN, DT, QUANTITIES)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -104,7 +106,7 @@ def test_the_state_at_the_start_has_to_be_complete(path):
     entries["states"][:, 0, 1] = np.nan
     np.savez(path, **entries)
     with pytest.raises(ValueError, match="lacks values of states at t = 0"):
-        storage.load(path, DOMAIN, DT)
+        storage.load(path, DOMAIN, DT, QUANTITIES)
 
 
 def write_missing(path):
@@ -162,5 +164,21 @@ def write_folder(path):
 def test_files_that_cannot_be_read_are_one_line_errors(path, write, message):
     write(path)
     with pytest.raises(ValueError, match=message) as caught:
-        storage.load(path, DOMAIN, DT)
+        storage.load(path, DOMAIN, DT, QUANTITIES)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_static_channels_need_no_weight_but_all_their_values(path):
+    entries = make_entries()
+    static = np.ones_like(entries["truth"])
+    for name in ("truth", "states"):
+        entries[name] = np.concatenate([entries[name], static], axis=-1)
+    np.savez(path, **entries)
+    quantities = (*QUANTITIES, Quantity("inflow", is_static=True))
+    _, loaded = storage.load(path, DOMAIN, DT, quantities)
+    np.testing.assert_array_equal(loaded.weights[..., :1], entries["weights"])
+    np.testing.assert_array_equal(loaded.weights[..., 1], 0)
+    entries["states"][0, 2, 1, 1] = np.nan
+    np.savez(path, **entries)
+    with pytest.raises(ValueError, match="1 last channels, which are static"):
+        storage.load(path, DOMAIN, DT, quantities)
