@@ -16,7 +16,7 @@ from hyco_jax import (
     resampling,
     state,
 )
-from hyco_jax.coefficients import Role
+from hyco_jax.coefficients import Coefficient, Role
 from hyco_jax.domain import Domain
 from hyco_jax.state import Quantity
 from hyco_jax.types import Array, Model, Params, PdeStep, Trajectories
@@ -150,7 +150,7 @@ def make_problem(
         simulate,
         lambda key, num_samples: sample_u0(key, domain, num_samples),
         jax.jit(values_of),
-        {name: np.asarray(truth[name], np.float64) for name in learnable},
+        {name: _like_value(fitted[name], truth[name]) for name in learnable},
         penalty if config.physical.h1_weight else None,
         diagnostics,
         dict(limits or {}),
@@ -222,6 +222,13 @@ def select(real: Trajectories, sims: tuple[int, ...]) -> Trajectories:
     if weights.shape[0] > 1:
         weights = weights[np.array(sims)]
     return Trajectories(real.states[np.array(sims)], weights)
+
+
+def _like_value(coefficient: Coefficient, truth) -> np.ndarray:
+    """A true value, a number perhaps, in the shape of the fitted one."""
+    shape = jax.eval_shape(coefficient.value, coefficient.raw).shape
+    truth = np.asarray(truth, np.float64)
+    return np.broadcast_to(truth, np.broadcast_shapes(shape, truth.shape))
 
 
 def _physics_domain(config, domain: Domain) -> Domain:

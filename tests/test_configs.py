@@ -1,20 +1,60 @@
 """Every config is valid, and every bad value ends in an error that says what to do."""
 
 import functools
+import importlib
 import json
 
+import numpy as np
 import pytest
 
 from configs import burgers as config_file
-from experiments import _check, _coefficients, burgers
+from configs import heat as heat_configs
+from experiments import _check, _coefficients, burgers, heat
 from hyco_jax.pde import burgers as pde
 
 
-@pytest.mark.parametrize("variant", config_file.VARIANTS)
-def test_every_variant_passes_its_check_and_is_json(variant):
-    config = config_file.get_config(variant)
-    burgers.make_problem(config)
-    assert json.loads(json.dumps(config.to_dict()))["variant"] == variant
+SYSTEMS = (
+    "burgers",
+    "heat",
+    "advection",
+    "inviscid_burgers",
+    "smoke",
+    "kolmogorov",
+    "gray_scott",
+)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_variant_passes_its_check_and_is_json(system):
+    configs = importlib.import_module(f"configs.{system}")
+    experiment = importlib.import_module(f"experiments.{system}")
+    for variant in configs.VARIANTS:
+        config = configs.get_config(variant)
+        experiment.make_problem(config)
+        stored = json.loads(json.dumps(config.to_dict()))
+        assert (stored["experiment_name"], stored["variant"]) == (system, variant)
+
+
+def test_a_true_number_is_compared_with_a_field_where_one_is_fitted():
+    config = heat_configs.get_config("smoke")
+    config.pde.conductivity = "constant"
+    config.coefficients.conductivity.update({"kind": "field", "guess": 0.5})
+    truth = heat.make_problem(config).true_coefficients["conductivity"]
+    np.testing.assert_array_equal(truth, np.ones((16, 16)))
+
+
+def test_a_known_coefficient_cannot_be_learned():
+    config = heat_configs.get_config("smoke")
+    config.coefficients.conductivity.kind = "known"
+    with pytest.raises(ValueError, match="'known'"):
+        heat.make_problem(config)
+
+
+def test_circular_padding_in_a_closed_box_is_refused():
+    config = heat_configs.get_config("smoke")
+    config.synthetic.padding = "CIRCULAR"
+    with pytest.raises(ValueError, match="'SAME' in a closed box"):
+        heat.make_problem(config)
 
 
 @pytest.mark.parametrize("variant", config_file.VARIANTS)
