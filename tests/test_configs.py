@@ -12,7 +12,6 @@ from configs import heat as heat_configs
 from experiments import _check, _coefficients, burgers, heat
 from hyco_jax.pde import burgers as pde
 
-
 SYSTEMS = (
     "burgers",
     "heat",
