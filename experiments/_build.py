@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from experiments import _players
 from experiments import problem as problems
 from experiments.problem import Problem
-from hyco_jax import hybrid, synthetic
+from hyco_jax import hybrid
 from hyco_jax.hybrid import Cycle
-from hyco_jax.run import Stage
+from hyco_jax.running.loop import Stage
+from hyco_jax.training import minibatch as synthetic
 from hyco_jax.types import HybridState, Model, Trajectories
 
 

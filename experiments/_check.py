@@ -8,7 +8,9 @@ is allowed, and the flag to set.
 from typing import Any
 
 from experiments import _rules
-from hyco_jax import networks, physical, synthetic
+from hyco_jax import networks
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import minibatch as synthetic
 
 MODES = ("hybrid", "synthetic", "physical")
 TASKS = ("generate", "train", "evaluate")

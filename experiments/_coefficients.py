@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from experiments import _check, _rules
-from hyco_jax import coefficients, expansions
-from hyco_jax.coefficients import Coefficient, Role
-from hyco_jax.domain import Domain
+from hyco_jax.grids.domain import Domain
+from hyco_jax.models import coefficients, expansions
+from hyco_jax.models.coefficients import Coefficient, Role
 
 KINDS = ("scalar", "field", "fourier", "bumps", "known")
 

@@ -6,17 +6,15 @@ import numpy as np
 import optax
 
 from experiments.problem import Problem
-from hyco_jax import (
-    coarse_player,
-    data,
-    physical,
-    players,
-    records,
-    resampling,
-    state,
-    synthetic,
-)
+from hyco_jax.data import data
+from hyco_jax.data import record as records
+from hyco_jax.grids import quantities as state
+from hyco_jax.grids import resampling
 from hyco_jax.hybrid import Player
+from hyco_jax.players import coarse as coarse_player
+from hyco_jax.players import windowed as players
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import minibatch as synthetic
 
 
 def check_windows(config, record: records.Record):

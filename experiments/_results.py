@@ -12,16 +12,10 @@ from ml_collections import ConfigDict
 from experiments import _build
 from experiments import problem as problems
 from experiments.problem import Problem
-from hyco_jax import (
-    data,
-    evaluate,
-    metric_writer,
-    metrics,
-    plots,
-    resampling,
-    storage,
-    table,
-)
+from hyco_jax.data import data, storage
+from hyco_jax.grids import resampling
+from hyco_jax.running import metric_writer
+from hyco_jax.scoring import evaluate, metrics, plots, table
 from hyco_jax.types import HybridState, Model, Trajectories
 
 # Where each row of the table comes from.

@@ -6,7 +6,7 @@ python -m experiments.burgers --config=configs/burgers.py [--workdir=DIR]
 import numpy as np
 
 from experiments import _rules, hyco, problem
-from hyco_jax.domain import Domain
+from hyco_jax.grids.domain import Domain
 from hyco_jax.pde import burgers
 
 RULES = {

@@ -6,7 +6,8 @@ python -m experiments.gallery runs/heat runs/smoke [...]
 import sys
 from pathlib import Path
 
-from hyco_jax import metric_writer, table
+from hyco_jax.running import metric_writer
+from hyco_jax.scoring import table
 
 HEADER = (
     "| run | coefficient: guess | physical alone | hybrid physical "

@@ -6,7 +6,7 @@ python -m experiments.heat --config=configs/heat.py [--workdir=DIR]
 import numpy as np
 
 from experiments import _rules, hyco, problem
-from hyco_jax.domain import Domain
+from hyco_jax.grids.domain import Domain
 from hyco_jax.pde import heat
 
 RULES = {

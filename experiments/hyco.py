@@ -11,9 +11,10 @@ from ml_collections import ConfigDict
 from experiments import _main, _players, _results
 from experiments import problem as problems
 from experiments.problem import Problem
-from hyco_jax import checkpoints, metric_writer, storage
-from hyco_jax import run as host_loop
-from hyco_jax import workdir as workdirs
+from hyco_jax.data import storage
+from hyco_jax.running import checkpoints, metric_writer
+from hyco_jax.running import loop as host_loop
+from hyco_jax.running import workdir as workdirs
 from hyco_jax.types import HybridState, Params, StepFn
 
 # Keys of length and logging: they may change when a run is continued.

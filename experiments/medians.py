@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from experiments import _results
-from hyco_jax import metric_writer
+from hyco_jax.running import metric_writer
 
 
 def medians(workdirs: list[str]) -> dict[str, dict[str, float]]:

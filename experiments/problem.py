@@ -8,17 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import _check, _coefficients
-from hyco_jax import (
-    coefficients,
-    data,
-    losses,
-    networks,
-    resampling,
-    state,
-)
-from hyco_jax.coefficients import Coefficient, Role
-from hyco_jax.domain import Domain
-from hyco_jax.state import Quantity
+from hyco_jax import networks
+from hyco_jax.data import data
+from hyco_jax.grids import quantities as state
+from hyco_jax.grids import resampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models import coefficients
+from hyco_jax.models.coefficients import Coefficient, Role
+from hyco_jax.training import losses
 from hyco_jax.types import Array, Model, Params, PdeStep, Trajectories
 
 # Uses of the config's seed, see `seeded_key`.

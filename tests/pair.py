@@ -6,7 +6,10 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 
-from hyco_jax import hybrid, players, records, synthetic
+from hyco_jax import hybrid
+from hyco_jax.data import record as records
+from hyco_jax.players import windowed as players
+from hyco_jax.training import minibatch as synthetic
 from hyco_jax.types import HybridState
 
 SYNTHETIC = players.SyntheticSettings(

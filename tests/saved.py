@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hyco_jax import table
+from hyco_jax.scoring import table
 
 ALL = list(table.ROWS)
 

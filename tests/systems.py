@@ -6,7 +6,8 @@ import json
 import numpy as np
 
 from experiments import hyco
-from hyco_jax import rollout, state
+from hyco_jax.grids import quantities as state
+from hyco_jax.models import rollout
 
 ROWS = ["initial_guess", "hybrid_physical", "hybrid_synthetic"]
 

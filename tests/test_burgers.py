@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from jax import lax
 
-from hyco_jax import coefficients, fields, state
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import burgers, checks
+from hyco_jax.grids import fields
+from hyco_jax.grids import quantities as state
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.models import coefficients
+from hyco_jax.pde import burgers
+from hyco_jax.pde.kernels import checks
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

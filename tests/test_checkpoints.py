@@ -11,7 +11,7 @@ import optax
 import pytest
 from absl import logging
 
-from hyco_jax import checkpoints
+from hyco_jax.running import checkpoints
 from hyco_jax.types import TrainState
 
 

@@ -6,9 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import coarse_player, players, records, resampling, rollout
-from hyco_jax.domain import Domain
-from hyco_jax.state import Quantity
+from hyco_jax.data import record as records
+from hyco_jax.grids import resampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models import rollout
+from hyco_jax.players import coarse as coarse_player
+from hyco_jax.players import windowed as players
 from tests import pair, toy
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from hyco_jax import coefficients, expansions
-from hyco_jax.domain import Domain
+from hyco_jax.grids.domain import Domain
+from hyco_jax.models import coefficients, expansions
 
 
 def test_unbounded_inverts_bounded():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from hyco_jax import convolution
+from hyco_jax.networks import convolution
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

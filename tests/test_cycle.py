@@ -5,7 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import data, hybrid, physical, players, synthetic, windows
+from hyco_jax import hybrid
+from hyco_jax.data import data, windows
+from hyco_jax.players import windowed as players
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import minibatch as synthetic
 from tests import pair, toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")

@@ -3,9 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import data, losses, physical, resampling, sampling, windows
-from hyco_jax.domain import Domain
-from hyco_jax.state import Quantity
+from hyco_jax.data import data, windows
+from hyco_jax.grids import resampling, sampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import losses
 from hyco_jax.types import Trajectories
 from tests import toy
 

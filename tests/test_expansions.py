@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from hyco_jax import expansions
-from hyco_jax.domain import Domain
+from hyco_jax.grids.domain import Domain
+from hyco_jax.models import expansions
 
 AMPLITUDES = [1.5, 0.5]
 CENTERS = [[1.0, 0.7], [2.0, 1.5]]

@@ -15,7 +15,8 @@ import pytest
 
 from configs import burgers as config_file
 from experiments import _results, burgers, hyco
-from hyco_jax import metric_writer, rollout
+from hyco_jax.models import rollout
+from hyco_jax.running import metric_writer
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import fields
-from hyco_jax.domain import Domain
+from hyco_jax.grids import fields
+from hyco_jax.grids.domain import Domain
 
 DOMAINS = {
     1: Domain((5,), (2.0,)),

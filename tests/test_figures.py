@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hyco_jax import table
-from hyco_jax.plots import (
+from hyco_jax.scoring import table
+from hyco_jax.scoring.plots import (
     coefficient,
     curves,
     image_grid,

@@ -8,9 +8,9 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
-from hyco_jax import coefficients, expansions
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.models import coefficients, expansions
 from hyco_jax.pde import gray_scott
 
 # Every test compiles a small step or more.

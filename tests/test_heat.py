@@ -10,9 +10,10 @@ import scipy.linalg
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from hyco_jax import coefficients, expansions, fields
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
+from hyco_jax.grids import fields
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.models import coefficients, expansions
 from hyco_jax.pde import heat
 
 # Every test compiles a small step or more.

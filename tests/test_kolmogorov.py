@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from hyco_jax import coefficients, expansions
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import kolmogorov, pressure
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.models import coefficients, expansions
+from hyco_jax.pde import kolmogorov
+from hyco_jax.pde.kernels import pressure
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from hyco_jax import lbfgs
+from hyco_jax.training import lbfgs
 from tests import toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")

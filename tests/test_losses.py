@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import losses
-from hyco_jax.domain import Domain
+from hyco_jax.grids.domain import Domain
+from hyco_jax.training import losses
 from hyco_jax.types import Batch
 from tests import toy
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import metric_writer
+from hyco_jax.running import metric_writer
 
 
 def test_values_of_every_kind_come_back_as_plain_python(tmp_path):

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import evaluate, metrics
+from hyco_jax.scoring import evaluate, metrics
 from tests import toy
 
 

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import synthetic
+from hyco_jax.training import minibatch as synthetic
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
 

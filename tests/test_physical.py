@@ -3,7 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import lbfgs, physical, synthetic, windows
+from hyco_jax.data import windows
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import lbfgs
+from hyco_jax.training import minibatch as synthetic
 from tests import toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")

@@ -5,7 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import hybrid, players, records, windows
+from hyco_jax import hybrid
+from hyco_jax.data import record as records
+from hyco_jax.data import windows
+from hyco_jax.players import windowed as players
 from tests import toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hyco_jax import plots
-from hyco_jax.plots import animation, curves
+from hyco_jax.scoring import plots
+from hyco_jax.scoring.plots import animation, curves
 from tests import saved
 
 COEFFICIENTS = [

@@ -5,9 +5,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from hyco_jax import coefficients, data, physical, sampling, synthetic
-from hyco_jax.domain import Domain
+from hyco_jax.data import data
+from hyco_jax.grids import sampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.models import coefficients
 from hyco_jax.pde import burgers
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import minibatch as synthetic
 from tests import pair
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

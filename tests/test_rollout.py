@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import rollout
+from hyco_jax.models import rollout
 from tests import toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")

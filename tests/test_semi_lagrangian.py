@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import fields
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import semi_lagrangian
+from hyco_jax.grids import fields
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.pde.kernels import semi_lagrangian
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

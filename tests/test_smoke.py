@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from jax import lax
 
-from hyco_jax import coefficients, expansions, fields
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import pressure, smoke, staggered
+from hyco_jax.grids import fields
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.models import coefficients, expansions
+from hyco_jax.pde import smoke
+from hyco_jax.pde.kernels import pressure, staggered
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

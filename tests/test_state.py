@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import resampling, state
-from hyco_jax.domain import Domain
-from hyco_jax.state import Quantity
+from hyco_jax.grids import quantities as state
+from hyco_jax.grids import resampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
 from hyco_jax.types import Trajectories
 
 SMOKE = (

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import storage
-from hyco_jax.domain import Domain
-from hyco_jax.state import Quantity
+from hyco_jax.data import storage
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
 from hyco_jax.types import Trajectories
 
 DOMAIN, DT = Domain((4,), (2.0,)), 0.1

@@ -4,7 +4,9 @@ import numpy as np
 import optax
 import pytest
 
-from hyco_jax import losses, synthetic, windows
+from hyco_jax.data import windows
+from hyco_jax.training import losses
+from hyco_jax.training import minibatch as synthetic
 from tests import toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from hyco_jax import table
+from hyco_jax.scoring import table
 
 
 def test_the_table_of_a_small_example_is_exact_and_in_the_order_of_rows():

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import windows
+from hyco_jax.data import windows
 from hyco_jax.types import Windows
 from tests import toy
 

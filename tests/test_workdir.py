@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax import workdir
+from hyco_jax.running import workdir
 
 CONFIG = {"pde": {"resolution": (16,), "dt": 0.1}, "hybrid": {"cycles": 4}}
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from hyco_jax import rollout
+from hyco_jax.models import rollout
 from hyco_jax.types import Trajectories
 
 RATE = 0.2

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from experiments import _results
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Call, Sample
-from hyco_jax import checkpoints
+from hyco_jax.running import checkpoints
 from hyco_jax.types import HybridState
 
 

@@ -8,8 +8,13 @@ import jax.numpy as jnp
 
 from experiments.benchmarks import measure, opponents, training
 from experiments.benchmarks.measure import Call, Row, Sample
-from hyco_jax import data, metrics, physical, records, rollout, synthetic, windows
+from hyco_jax.data import data, windows
+from hyco_jax.data import record as records
+from hyco_jax.models import rollout
 from hyco_jax.pde import burgers as equation
+from hyco_jax.scoring import metrics
+from hyco_jax.training import full_batch as physical
+from hyco_jax.training import minibatch as synthetic
 
 _ITERATIONS = 10
 _CYCLES = 20

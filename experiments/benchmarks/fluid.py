@@ -6,9 +6,9 @@ from jax import lax
 
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Call, Row
-from hyco_jax import fields
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
+from hyco_jax.grids import fields
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
 from hyco_jax.pde import smoke
 
 _DT = 0.4

@@ -10,7 +10,9 @@ from configs import burgers as configs
 from experiments import burgers
 from experiments.benchmarks import measure, opponents
 from experiments.benchmarks.measure import Call, Row, Sample
-from hyco_jax import physical, rollout, windows
+from hyco_jax.data import windows
+from hyco_jax.models import rollout
+from hyco_jax.training import full_batch as physical
 from hyco_jax.types import Trajectories, Windows
 
 _NUM_SIMS, _NUM_STEPS, _CHUNK = 5, 100, 16

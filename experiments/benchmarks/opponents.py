@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
-from hyco_jax import coefficients, fields
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import checks
+from hyco_jax.grids import fields
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.models import coefficients
+from hyco_jax.pde.kernels import checks
 from hyco_jax.types import Array, Params, StepFn
 
 

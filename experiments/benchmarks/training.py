@@ -10,7 +10,9 @@ from experiments import problem as problems
 from experiments.benchmarks import measure
 from experiments.benchmarks.measure import Call, Row, Sample
 from experiments.benchmarks.opponents import TorchUNet
-from hyco_jax import networks, synthetic, windows
+from hyco_jax import networks
+from hyco_jax.data import windows
+from hyco_jax.training import minibatch as synthetic
 from hyco_jax.types import Params, Trajectories
 
 _MATMUL_SIZE = 2048

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import jax
 from flax import linen as nn
 
-from hyco_jax import convolution
+from hyco_jax.networks import convolution
 from hyco_jax.networks.base import ACTIVATIONS, Network
 from hyco_jax.networks.convolutional import ConvNet, ResNet, UNet
 from hyco_jax.networks.fno import FNO

@@ -9,7 +9,7 @@ import math
 import jax.numpy as jnp
 from flax import linen as nn
 
-from hyco_jax import convolution
+from hyco_jax.networks import convolution
 from hyco_jax.networks.base import Network
 from hyco_jax.types import Array
 

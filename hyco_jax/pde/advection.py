@@ -32,11 +32,11 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import sampling
-from hyco_jax.coefficients import Role
-from hyco_jax.domain import Domain
-from hyco_jax.pde import checks, transport
-from hyco_jax.state import Quantity
+from hyco_jax.grids import sampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models.coefficients import Role
+from hyco_jax.pde.kernels import checks, transport
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {

@@ -33,10 +33,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from hyco_jax.coefficients import Role
-from hyco_jax.domain import Domain
-from hyco_jax.pde import checks, exact_diffusion
-from hyco_jax.state import Quantity
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models.coefficients import Role
+from hyco_jax.pde.kernels import checks, exact_diffusion
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {

@@ -34,11 +34,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from hyco_jax import expansions, sampling
-from hyco_jax.coefficients import Role
-from hyco_jax.domain import Domain
-from hyco_jax.pde import checks, exact_diffusion, schemes
-from hyco_jax.state import Quantity
+from hyco_jax.grids import sampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models import expansions
+from hyco_jax.models.coefficients import Role
+from hyco_jax.pde.kernels import checks, exact_diffusion, schemes
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"conductivity": Role(is_positive=True)}

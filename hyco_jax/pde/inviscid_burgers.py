@@ -30,12 +30,12 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import fields, sampling
-from hyco_jax.coefficients import Role
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import checks, schemes
-from hyco_jax.state import Quantity
+from hyco_jax.grids import fields, sampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models.coefficients import Role
+from hyco_jax.pde.kernels import checks, schemes
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"potential": Role(is_positive=False, is_potential=True, must_vary=True)}

@@ -31,12 +31,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import fields, sampling
-from hyco_jax.coefficients import Role
-from hyco_jax.domain import Domain
-from hyco_jax.fields import flow
-from hyco_jax.pde import checks, pressure, semi_lagrangian, staggered
-from hyco_jax.state import Quantity
+from hyco_jax.grids import fields, sampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.fields import flow
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models.coefficients import Role
+from hyco_jax.pde.kernels import checks, pressure, semi_lagrangian, staggered
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {

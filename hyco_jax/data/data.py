@@ -1,0 +1,213 @@
+"""Simulated, observed and augmented data."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax.data import windows
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantities, Quantity, channels
+from hyco_jax.models import rollout
+from hyco_jax.types import Array, Params, StepFn, Trajectories, Windows
+
+
+def simulate(
+    step: StepFn,
+    params: Params,
+    u0: Array,
+    num_steps: int,
+    factor: int = 1,
+    restrict: Callable[[Array], Array] | None = None,
+) -> Array:
+    """Simulates trajectories, by option with a solver that is finer than the record.
+
+    Args:
+        step: One step of the solver; `factor` of them make one step of the record.
+        params: Its true parameters.
+        u0: Initial states on the solver's grid, shape `(N, *S * factor, C)`.
+        num_steps: Steps T of the record.
+        factor: How many times finer than the record the solver is, in space and time.
+        restrict: Maps states on the solver's grid to the record's, if they differ.
+
+    Returns:
+        States on the record's grid, shape `(N, T + 1, *S, C)`.
+    """
+
+    def record_step(params, u):
+        return jax.lax.fori_loop(0, factor, lambda _, u: step(params, u), u)
+
+    @jax.jit
+    def run(params, u0):
+        states = rollout.rollouts(record_step, params, u0, num_steps)
+        return states if restrict is None else restrict(states)
+
+    return run(params, u0)
+
+
+def observed_region(domain: Domain, box: Sequence[Sequence[float]]) -> np.ndarray:
+    """Marks the cells whose centre lies in a box.
+
+    Args:
+        domain: The grid.
+        box: `(lower, upper)` for each axis as fractions of the extent; the centre half
+            is `((0.25, 0.75),)`.
+
+    Returns:
+        Shape `(*S,)`, bool.
+
+    Raises:
+        ValueError: If the box doesn't fit the axes, or holds no cell.
+    """
+    if len(box) != domain.ndim or any(len(edge) != 2 for edge in box):
+        raise ValueError(
+            f"region={tuple(box)} has to give (lower, upper) for each of the "
+            f"{domain.ndim} axes"
+        )
+    fraction = domain.coordinates() / np.array(domain.extent)
+    lower, upper = np.array(box, float).T
+    inside = ((fraction >= lower) & (fraction < upper)).all(axis=-1)
+    if not inside.any():
+        raise ValueError(
+            f"region={tuple(box)} holds no cell; give 0 <= lower < upper <= 1"
+        )
+    return inside
+
+
+def observe(
+    key: Array,
+    truth: Array,
+    region: np.ndarray,
+    every: int = 1,
+    noise_std: float = 0.0,
+    quantities: Quantities | None = None,
+    predicted: np.ndarray | bool = True,
+) -> Trajectories:
+    """Observes trajectories: a region, every n-th step, with Gaussian noise.
+
+    The state at t = 0 is given exactly, on the whole grid, as in the HYCO papers.
+    What models don't predict is given exactly at all times, and has weight 0.
+
+    Args:
+        key: PRNG key of the noise.
+        truth: Shape `(N, T + 1, *S, C)`.
+        region: Observed cells, shape `(*S,)`, bool.
+        every: Observe the steps 0, n, 2n, ...
+        noise_std: Standard deviation of the noise relative to that of each quantity.
+        quantities: Of the state; a single one by default.
+        predicted: Entries that models predict, see `state.predicted_entries`.
+
+    Returns:
+        States, NaN where unobserved, and weights of 0 and 1; the weights have length 1
+        along the axes on which they don't depend.
+    """
+    std = jnp.sqrt(variance(truth, 1.0, quantities))
+    std = std.reshape((1,) * (truth.ndim - 1) + (-1,))
+    noise = noise_std * std * jax.random.normal(key, truth.shape)
+    predicted = np.asarray(predicted)
+    predicted = predicted.reshape(
+        (1,) * (truth.ndim - predicted.ndim) + predicted.shape
+    )
+    seen = observation_mask(truth.shape[1], region, every)
+    states = jnp.where(predicted, truth + noise, truth).at[:, 0].set(truth[:, 0])
+    states = jnp.where(seen | ~predicted, states, jnp.nan)
+    weights = jnp.asarray(seen & predicted, truth.dtype)
+    return Trajectories(states.astype(truth.dtype), weights)
+
+
+def observation_mask(num_times: int, region: np.ndarray, every: int) -> np.ndarray:
+    """Marks what `observe` observes, `(1, T + 1 or 1, *S or 1s, 1)`, bool."""
+    seen_times = (np.arange(num_times) % every == 0).reshape(1, -1)
+    seen_cells = np.ones((1,) * region.ndim, bool) if region.all() else region
+    seen_times = np.expand_dims(seen_times, tuple(range(2, region.ndim + 3)))
+    mask = seen_times & seen_cells[..., None]
+    if mask.all():
+        return np.ones((1,) * mask.ndim, bool)
+    mask[:, 0] = True
+    return mask
+
+
+def variance(
+    states: Array, weights: Array | float, quantities: Quantities | None = None
+) -> Array:
+    """Computes the weighted variance of each quantity after t = 0.
+
+    Args:
+        states: Shape `(N, T + 1, *S, C)`; entries of weight 0 don't count.
+        weights: Broadcast to the states.
+        quantities: Of the state; a single one by default.
+
+    Returns:
+        Shape `(C,)`: for each channel that of its quantity, 1 for static ones.
+    """
+    weights = jnp.broadcast_to(weights, states.shape)[:, 1:]
+    states = jnp.where(weights > 0, states[:, 1:], 0)
+    if quantities is None:
+        quantities = (Quantity("state", states.shape[-1]),)
+    result = []
+    for q, where in zip(quantities, channels(quantities).values(), strict=True):
+        u, w = states[..., where], weights[..., where]
+        mean = jnp.sum(w * u) / jnp.sum(w)
+        value = jnp.sum(w * (u - mean) ** 2) / jnp.sum(w)
+        result.append(jnp.full(q.num_components, 1.0 if q.is_static else value))
+    return jnp.concatenate(result)
+
+
+def normalisation(real: Trajectories, quantities: Quantities) -> dict[str, Array]:
+    """Computes what networks normalise their inputs and outputs by.
+
+    Args:
+        real: The observed training data; all entries of static quantities are known.
+        quantities: Of the state.
+
+    Returns:
+        `mean` and `std` of each channel, shape `(C,)`; the standard deviation is that
+        of its quantity, so that vectors keep their direction, or 1 if it is 0.
+    """
+    weights = jnp.broadcast_to(real.weights, real.states.shape)
+    means, stds = [], []
+    for q, where in zip(quantities, channels(quantities).values(), strict=True):
+        u = real.states[..., where]
+        w = jnp.ones_like(u) if q.is_static else weights[..., where]
+        u = jnp.where(w > 0, u, 0)
+        axes = tuple(range(u.ndim - 1))
+        mean = (w * u).sum(axes, keepdims=True) / w.sum(axes, keepdims=True)
+        std = jnp.sqrt(jnp.sum(w * (u - mean) ** 2) / jnp.sum(w))
+        means.append(mean.ravel())
+        stds.append(jnp.full(q.num_components, jnp.where(std > 0, std, 1)))
+    return {"mean": jnp.concatenate(means), "std": jnp.concatenate(stds)}
+
+
+def augment(
+    parts: Sequence[Windows],
+    alphas: Sequence[Array | float],
+    counts: Sequence[int],
+    scale: Array | float,
+) -> tuple[Windows, ...]:
+    """Joins real and generated windows into one weighted set.
+
+    A trainer minimises the mean over windows of `sum(w r²)`. The weights are scaled so
+    that this mean is `sum_i alpha_i <r² / scale>_i`, with `<>_i` the weighted mean over
+    the entries of part i: `LossReal + alpha LossGenerated`, whatever the number of
+    windows in each part.
+
+    Args:
+        parts: The windows, real ones first.
+        alphas: The weight of each part's loss, 1 for the real part.
+        counts: Windows of each part in a batch (or in all, for a full-batch trainer).
+        scale: What a square is measured by: the variance of the real data, a number or
+            one for each channel, shape `(C,)`.
+
+    Returns:
+        The parts with their weights replaced.
+    """
+    total = sum(counts)
+    scale = jnp.reshape(scale, (1,) * (parts[0].targets.ndim - 1) + (-1,))
+    return tuple(
+        part.replace(
+            weights=(part.weights / scale)
+            * (alpha * total / (count * windows.mean_weight(part)))
+        )
+        for part, alpha, count in zip(parts, alphas, counts, strict=True)
+    )

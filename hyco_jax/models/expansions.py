@@ -1,0 +1,147 @@
+"""Coefficient fields as expansions in few parameters: Gaussian bumps, Fourier modes."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax.grids.domain import Domain
+from hyco_jax.models import coefficients
+from hyco_jax.models.coefficients import Bounds, Coefficient
+
+
+def gaussian_bumps(
+    domain: Domain,
+    amplitudes: np.ndarray,
+    centers: np.ndarray,
+    width: float = 1.0,
+    offset: float = 0.0,
+    max_amplitude: float | None = None,
+    limit: float = np.inf,
+    fit_width: bool = True,
+) -> Coefficient:
+    """Makes a field offset + Σₘ Aₘ exp(-|x - cₘ|² / w²).
+
+    The conductivity of the heat test of arXiv 2509.14123, which cuts it at 2.5.
+
+    Args:
+        domain: The grid; the distances don't wrap around.
+        amplitudes: Initial Aₘ, shape `(M,)`.
+        centers: Initial cₘ, shape `(M, D)`.
+        width: Initial w, the same for all.
+        offset: The value far away, not fitted.
+        max_amplitude: If given, amplitudes lie in (0, max_amplitude), so that the field
+            is never below the offset.
+        limit: Largest value; the field is cut there.
+        fit_width: Whether the width is fitted, else it stays as it is.
+
+    Returns:
+        The coefficient; its raw parameters are `amplitudes`, `centers` and, if it is
+        fitted, `log_width`.
+
+    Raises:
+        ValueError: If shapes or values don't fit.
+    """
+    amplitudes, centers = np.asarray(amplitudes, float), np.asarray(centers, float)
+    if amplitudes.ndim != 1 or centers.shape != (len(amplitudes), domain.ndim):
+        raise ValueError(
+            f"amplitudes and centers have shapes {amplitudes.shape} and "
+            f"{centers.shape}, expected (M,) and (M, {domain.ndim})"
+        )
+    if not width > 0:
+        raise ValueError(f"width={width} must be positive")
+    bounds = None if max_amplitude is None else (0.0, max_amplitude)
+    amplitude = coefficients.from_array(amplitudes, bounds)
+    x = domain.coordinates()
+
+    def value(raw):
+        where = jnp.asarray(x, raw["centers"].dtype)[..., None, :]
+        squares = jnp.sum((where - raw["centers"]) ** 2, axis=-1)
+        log_width = raw.get("log_width", math.log(width))
+        bumps = jnp.exp(-squares * jnp.exp(-2 * log_width))
+        total = offset + jnp.sum(amplitude.value(raw["amplitudes"]) * bumps, axis=-1)
+        return jnp.minimum(total, limit)
+
+    raw = {
+        "amplitudes": amplitude.raw,
+        "centers": coefficients.from_array(centers, None).raw,
+    }
+    if fit_width:
+        raw["log_width"] = np.float32(math.log(width))
+    most = np.inf if bounds is None else offset + max_amplitude * len(amplitudes)
+    return Coefficient(raw, value, float(min(most, limit)))
+
+
+def fourier(
+    domain: Domain,
+    num_modes: int,
+    guess: float = 0.0,
+    num_components: int = 0,
+    bounds: Bounds | None = None,
+    zero_mean: bool = False,
+) -> Coefficient:
+    """Makes a field that is a series of the longest waves of the box.
+
+    The series is Σ a φ(x) with φ a product of 1, cos(2πkx/L) and sin(2πkx/L) of every
+    axis, k <= num_modes; in a closed box, of cos(πkx/L), whose slope at the walls is 0.
+
+    Args:
+        domain: The grid.
+        num_modes: Waves along each axis.
+        guess: Initial value, the same everywhere.
+        num_components: Components of a vector field; 0 for a scalar one.
+        bounds: The interval in which each value lies, if any; the series is then that
+            of the raw values.
+        zero_mean: Whether the constant is left out, and with it the guess.
+
+    Raises:
+        ValueError: If the grid can't hold so many waves, or the guess is not inside
+            the bounds.
+    """
+    check_modes(domain, num_modes)
+    constant = coefficients.from_array(np.float64(guess), bounds)
+    bases = [_basis(n, num_modes, domain.periodic) for n in domain.resolution]
+    components = (num_components,) if num_components else ()
+    raw = np.zeros((*(basis.shape[1] for basis in bases), *components), np.float32)
+    raw[(0,) * domain.ndim] = constant.raw
+
+    def value(raw):
+        series = raw
+        for basis in bases:
+            # The first axis goes, the grid's comes last: after all, the order is kept.
+            series = jnp.tensordot(
+                series,
+                jnp.asarray(basis, raw.dtype),
+                axes=(0, 1),
+                precision=jax.lax.Precision.HIGHEST,
+            )
+        if components:
+            series = jnp.moveaxis(series, 0, -1)
+        if zero_mean:
+            series = series - raw[(0,) * domain.ndim]
+        return constant.value(series)
+
+    return Coefficient(raw, value, constant.upper)
+
+
+def check_modes(domain: Domain, num_modes: int) -> None:
+    """Raises a ValueError unless a grid can hold a series of so many waves."""
+    most = min((n - 1) // 2 if domain.periodic else n - 1 for n in domain.resolution)
+    if not 0 < num_modes <= most:
+        raise ValueError(
+            f"num_modes={num_modes} does not fit resolution={domain.resolution}, which "
+            f"holds 1 to {most}; choose fewer waves or a finer grid"
+        )
+
+
+def _basis(num_cells: int, num_modes: int, periodic: bool) -> np.ndarray:
+    """Waves at the cell centres, shape `(cells, waves)`, the constant first."""
+    x = (np.arange(num_cells) + 0.5) / num_cells
+    waves = [np.ones(num_cells)]
+    for k in range(1, num_modes + 1):
+        if periodic:
+            waves += [np.cos(2 * np.pi * k * x), np.sin(2 * np.pi * k * x)]
+        else:
+            waves.append(np.cos(np.pi * k * x))
+    return np.stack(waves, axis=-1)

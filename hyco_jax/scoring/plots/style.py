@@ -1,0 +1,147 @@
+"""One look for all figures: a colour, line and marker per method, and shared helpers.
+
+Colours are Okabe and Ito's for the colour-blind: blues for the physical model, reds
+for the synthetic one, the darker of each for its hybrid version. Line styles and
+markers tell the methods apart in grey print. The maps of images are safe for the
+colour-blind too; signed fields and signed errors have different ones.
+"""
+
+import numpy as np
+
+from hyco_jax.scoring import table
+
+RC = {
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "lines.markersize": 4,
+    "figure.constrained_layout.use": True,
+}
+
+LABELS = {"truth": "truth", **table.ROWS}
+
+LINES = {
+    "truth": {"color": "black", "linestyle": "-", "linewidth": 2.2, "zorder": 2},
+    "initial_guess": {"color": "#767676", "linestyle": ":", "marker": "x"},
+    "physical_alone": {"color": "#56B4E9", "linestyle": "--", "marker": "s"},
+    "synthetic_alone": {
+        "color": "#E69F00",
+        "linestyle": (0, (5, 1.5, 1, 1.5, 1, 1.5)),
+        "marker": "^",
+    },
+    "hybrid_physical": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    "hybrid_synthetic": {"color": "#D55E00", "linestyle": "-.", "marker": "D"},
+}
+
+FIELD_MAP = "viridis"
+SIGNED_FIELD_MAP = "PuOr_r"
+SIGNED_ERROR_MAP = "RdBu_r"
+UNSIGNED_ERROR_MAP = "magma_r"
+REGION = {"color": "0.88", "linewidth": 0, "zorder": 0}
+NUM_MARKERS = 8
+
+
+def methods(arrays, group: str) -> list[str]:
+    """Methods that have an array in a group such as `nrmse/val`, in table order."""
+    return [method for method in table.ROWS if f"{group}/{method}" in arrays]
+
+
+def finite(values) -> np.ndarray:
+    """The values in float64, with NaN for every non-finite one."""
+    values = np.asarray(values, np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def label(method: str, values) -> str:
+    """The method's name, with a remark where its values aren't all finite."""
+    diverged = not np.isfinite(values).all()
+    return LABELS[method] + (" (diverged)" if diverged else "")
+
+
+def words(name: str) -> str:
+    """The name of a quantity or coefficient as text, such as `inflow rate`."""
+    return name.replace("_", " ")
+
+
+def field_labels(name: str, is_vector: bool) -> tuple[str, str]:
+    """Labels of a field and of its error, in bars where a norm is shown."""
+    bar = "|" * is_vector
+    return f"{bar}{name}{bar}", f"{bar}error of {name}{bar}"
+
+
+def magnitude(u) -> np.ndarray:
+    """Euclidean norm over the last axis; a single component keeps its sign."""
+    u = np.asarray(u)
+    return u[..., 0] if u.shape[-1] == 1 else np.sqrt(np.sum(u**2, axis=-1))
+
+
+def plot_line(ax, method: str, x, y, **options):
+    """Plots one method's line with a few markers.
+
+    Args:
+        ax: The axes.
+        method: A key of `LINES`.
+        x: Shape `(n,)`.
+        y: Shape `(n,)`; non-finite entries leave gaps.
+        **options: Override the method's line options.
+
+    Returns:
+        The line.
+    """
+    # Each method starts its markers elsewhere, so that curves that coincide show.
+    every = max(1, len(x) // NUM_MARKERS)
+    first = list(LINES).index(method) * every // len(LINES)
+    options = {"linewidth": 1.4, "zorder": 3, **LINES[method], **options}
+    return ax.plot(x, finite(y), markevery=(first, every), **options)[0]
+
+
+def observed_spans(arrays) -> list[tuple[float, float]]:
+    """Intervals of a 1-D box in which every cell was observed; none if all are."""
+    observed = arrays["observed"].astype(bool)
+    if observed.all():
+        return []
+    dx = float(arrays["extent"][0]) / observed.size
+    steps = np.diff(np.concatenate([[0], observed.astype(int), [0]]))
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    return [(a * dx, b * dx) for a, b in zip(starts, ends, strict=True)]
+
+
+def shade_observed(ax, arrays):
+    """Shades the observed region behind lines over x; labels it for the legend."""
+    for i, (left, right) in enumerate(observed_spans(arrays)):
+        ax.axvspan(left, right, label="_" * bool(i) + "observed region", **REGION)
+
+
+def limits(values, margin: float = 0.08) -> tuple[float, float]:
+    """Limits of an axis around the finite values, (0, 1) if there are none."""
+    values = finite(values)
+    if np.isnan(values).all():
+        return 0.0, 1.0
+    low, high = np.nanmin(values), np.nanmax(values)
+    pad = margin * (high - low) if high > low else 0.1 * abs(high) or 0.1
+    return low - pad, high + pad
+
+
+def log_limits(curves, ceiling: float, decades: float) -> tuple[float, float] | None:
+    """Limits of a logarithmic axis that outliers can't stretch.
+
+    Args:
+        curves: Arrays; only their finite positive entries count.
+        ceiling: No limit above it, unless every value is.
+        decades: The axis spans at most this many.
+
+    Returns:
+        `(low, high)`, or None where no value can be shown.
+    """
+    values = np.concatenate([finite(curve).ravel() for curve in curves])
+    values = values[values > 0]
+    if not values.size:
+        return None
+    high = max(min(values.max(), ceiling), values.min())
+    low = max(values.min(), high * 10.0**-decades)
+    return low / 1.5, high * 1.5
