@@ -5,27 +5,31 @@ import jax.numpy as jnp
 from hyco_jax.types import Array
 
 
-def nrmse(predictions: Array, truth: Array, weights: Array, ndim: int) -> Array:
+def nrmse(predictions: Array, reference: Array, weights: Array, ndim: int) -> Array:
     """Computes the normalised root mean square error at each time.
 
     The discrete form of `‖u - u*‖ / ‖u*‖` in a weighted L², channels included.
 
     Args:
         predictions: Shape `(..., *S, C)`.
-        truth: Same shape.
-        weights: Not negative, broadcast to `(*S, C)`; entries of weight 0 don't count.
+        reference: The truth or observations, same shape.
+        weights: Not negative, broadcast to that shape; entries of weight 0 don't count.
         ndim: Number of spatial axes.
 
     Returns:
-        Shape `(...)`.
+        Shape `(...)`: NaN where no entry counts, inf where a prediction that counts is
+        not finite.
     """
     axes = tuple(range(-(ndim + 1), 0))
-    error = jnp.where(weights > 0, predictions - truth, 0)
-    norm = jnp.where(weights > 0, truth, 0)
+    counts = jnp.broadcast_to(weights > 0, predictions.shape)
+    error = jnp.where(counts, predictions - reference, 0)
+    norm = jnp.where(counts, reference, 0)
     error = jnp.sum(weights * error**2, axis=axes)
     norm = jnp.sum(weights * norm**2, axis=axes)
     # A state of zeros, such as a fluid at rest, that is predicted as such has none.
-    return jnp.sqrt(jnp.where(error == 0, 0, error / norm))
+    result = jnp.sqrt(jnp.where(error == 0, 0, error / norm))
+    result = jnp.where(jnp.isnan(result), jnp.inf, result)
+    return jnp.where(counts.any(axis=axes), result, jnp.nan)
 
 
 def relative_error(value: Array, truth: Array) -> Array:
@@ -39,20 +43,25 @@ def valid_time(errors: Array, dt: float, threshold: float = 0.2) -> Array:
     """Finds the first time at which an error exceeds a threshold.
 
     Args:
-        errors: Errors at the times 0, dt, ..., shape `(..., T + 1)`.
+        errors: Errors at the times 0, dt, ..., shape `(..., T + 1)`. Times at which it
+            is NaN, for nothing was observed, are passed over.
         dt: Time step.
-        threshold: What counts as too large; a non-finite error does.
+        threshold: What counts as too large.
 
     Returns:
-        Shape `(...)`: linearly interpolated between two steps, `T dt` if the threshold
-        is never exceeded.
+        Shape `(...)`: linearly interpolated from the observed time before; the last
+        observed time if the threshold is never exceeded, NaN if there is none.
     """
-    errors = jnp.where(jnp.isfinite(errors), errors, jnp.inf)
-    over = errors > threshold
-    first = jnp.argmax(over, axis=-1)
-    before = jnp.maximum(first - 1, 0)
-    high = jnp.take_along_axis(errors, first[..., None], -1)[..., 0]
-    low = jnp.take_along_axis(errors, before[..., None], -1)[..., 0]
-    fraction = jnp.where(first > 0, (threshold - low) / (high - low), 0.0)
-    crossing = (before + fraction) * dt
-    return jnp.where(over.any(axis=-1), crossing, (errors.shape[-1] - 1) * dt)
+    steps = jnp.broadcast_to(jnp.arange(errors.shape[-1]), errors.shape)
+    is_observed = ~jnp.isnan(errors)
+    over = is_observed & (errors > threshold)
+    first = jnp.argmax(over, axis=-1, keepdims=True)
+    earlier = is_observed & ((steps < first) | ~over.any(axis=-1, keepdims=True))
+    before = jnp.max(jnp.where(earlier, steps, -1), axis=-1, keepdims=True)
+    high = jnp.take_along_axis(errors, first, -1)
+    low = jnp.take_along_axis(errors, jnp.maximum(before, 0), -1)
+    fraction = (threshold - low) / (high - low)
+    crossing = jnp.where(before < 0, first, before + fraction * (first - before))
+    last = jnp.where(before < 0, jnp.nan, before)
+    crossed = over.any(axis=-1, keepdims=True)
+    return jnp.where(crossed, crossing, last)[..., 0] * dt

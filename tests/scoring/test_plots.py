@@ -5,7 +5,7 @@ from PIL import Image
 
 from hyco_jax.scoring import plots
 from hyco_jax.scoring.plots import animation, curves
-from tests import saved
+from tests.scoring import saved
 
 COEFFICIENTS = [
     "coefficient_rate.png",

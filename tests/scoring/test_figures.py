@@ -12,7 +12,7 @@ from hyco_jax.scoring.plots import (
     rollouts,
     style,
 )
-from tests import saved
+from tests.scoring import saved
 
 
 @pytest.mark.filterwarnings("error")

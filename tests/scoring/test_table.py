@@ -60,11 +60,26 @@ def test_a_number_has_three_significant_digits(value, text):
     assert table.format_number(value) == text
 
 
-def test_every_column_shows_its_own_value():
-    values = {column: i / 100 for i, column in enumerate(table.COLUMNS)}
+@pytest.mark.parametrize("hidden", ["val/", "test/"])
+def test_every_column_shows_its_own_value(hidden):
+    columns = [column for column in table.COLUMNS if not column.startswith(hidden)]
+    values = {column: i / 100 for i, column in enumerate(columns)}
     line = table.format_table({"physical_alone": values}).split("\n")[2]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == ["physical alone", *map(table.format_number, values.values())]
+
+
+def test_validation_gives_way_to_test():
+    val = {"val/nrmse": 0.1, "val/valid_time": 5.0, "val/max_divergence": 1e-6}
+    test = {column.replace("val/", "test/"): 2.0 for column in val}
+    alone = table.format_table({"physical_alone": val})
+    assert "validation simulations" in alone and "on test" not in alone
+    both = table.format_table({"physical_alone": val | test, "hybrid_physical": val})
+    assert both == table.format_table({"physical_alone": test, "hybrid_physical": {}})
+    header, caption = both.split("\n")[0], " ".join(both.split("\n")[5:])
+    names = [cell.strip() for cell in header.strip("|").split("|")]
+    assert names == ["method", "test", "valid time", "max div"]
+    assert "validation" not in caption and "Valid time: on test." in caption
 
 
 @pytest.mark.parametrize(
