@@ -16,7 +16,6 @@ from hyco_jax.config.rules import (
     choice,
     integer,
     integers,
-    not_negative,
     number,
     positive,
 )
@@ -38,17 +37,9 @@ class Synthetic:
 
 @dataclasses.dataclass(frozen=True)
 class Physical:
-    method: str = key("lbfgs", "optimiser", choice("lbfgs", "adam", "sgd"))
+    method: str = key("lbfgs", "optimiser", choice("lbfgs", "adam"))
     learning_rate: float = key(
-        1e-2, "step size", positive(1.0), when={"method": ("adam", "sgd")}
-    )
-    decay: str = key(
-        "none", "of the step size", choice("none", "power"), when={"method": "adam"}
-    )
-    power: float = key(0.5, "of the decay", positive(4.0), when={"decay": "power"})
-    trust_power: float = key(0.0, "power of trust", not_negative(8.0))
-    held_out: float = key(
-        0.1, "part of a record", positive(0.5), when={"trust_power": positive()}
+        1e-2, "step size", positive(1.0), when={"method": "adam"}
     )
 
 
@@ -102,7 +93,7 @@ def error(values, template=TEMPLATE):
         {},
         {"seed": 7, "pde": {"substeps": 3, "extent": (2.0, 3.0)}},
         {"synthetic": {"name": "resnet"}},
-        {"physical": {"method": "adam", "decay": "power", "power": 2.0}},
+        {"physical": {"method": "adam", "learning_rate": 1}},
         {"coefficients": {"viscosity": {"centers": ((0.5,), (1.5,))}}},
     ],
 )
@@ -212,71 +203,6 @@ def test_an_unknown_key_is_named_with_close_ones(values, text):
     assert error(ConfigDict(values)) == text
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        (
-            {"physical": {"learning_rate": 0.1}},
-            "config.physical.learning_rate=0.1 is not read with "
-            "physical.method='lbfgs'; leave it at 0.01, "
-            "or set --config.physical.method=adam or sgd",
-        ),
-        (
-            {"synthetic": {"name": "resnet", "unet": {"filters": 16}}},
-            "config.synthetic.unet.filters=16 is not read with "
-            "synthetic.name='resnet'; leave it at 24, "
-            "or set --config.synthetic.name=unet",
-        ),
-        (
-            {"physical": {"held_out": 0.2}},
-            "config.physical.held_out=0.2 is not read with "
-            "physical.trust_power=0.0; leave it at 0.1, "
-            "or set --config.physical.trust_power to a number from 1e-12 to 1e+12",
-        ),
-        (
-            {"physical": {"power": 2.0}},
-            "config.physical.power=2.0 is not read with physical.decay='none'; "
-            "leave it at 0.5, or set --config.physical.decay=power",
-        ),
-    ],
-    ids=["key", "section", "rule", "chain"],
-)
-def test_a_key_that_would_be_ignored_is_refused(values, text):
-    assert error(values) == text
-
-
-def test_a_key_is_not_read_if_its_sibling_is_not():
-    @dataclasses.dataclass(frozen=True)
-    class Chain:
-        a: str = key("off", "first", choice("on", "off"))
-        b: int = key(1, "second", integer(0, 1), when={"a": "on"})
-        c: int = key(0, "third", integer(0, 9), when={"b": 1})
-
-    schema.check(Chain(a="on", c=5))
-    with pytest.raises(ValueError) as info:
-        schema.check(Chain(c=5))
-    assert str(info.value) == (
-        "config.c=5 is not read with a='off'; leave it at 0, or set --config.a=on"
-    )
-
-
-def test_a_read_key_may_have_any_allowed_value():
-    physical = {"method": "sgd", "learning_rate": 0.5, "trust_power": 1}
-    physical |= {"held_out": 0.2}
-    assert changed({"physical": physical}).physical.learning_rate == 0.5
-
-
-def test_what_a_template_sets_for_a_revoked_choice_falls_back_to_its_default():
-    template = changed({"synthetic": {"unet": {"filters": 16}}})
-    for values in ({}, schema.to_dict(template)["synthetic"]):
-        settings = changed({"synthetic": values | {"name": "resnet"}}, template)
-        assert settings.synthetic == Synthetic("resnet")
-    values = {"name": "resnet", "unet": {"filters": 8}}
-    assert "config.synthetic.unet.filters=8 is not read" in error(
-        {"synthetic": values}, template
-    )
-
-
 def test_fail_raises_the_error_of_checks_between_keys():
     with pytest.raises(ValueError) as info:
         schema.fail("data.val_sim", (1,), "none of data.train_sim")
@@ -290,7 +216,7 @@ def test_the_help_has_one_line_for_every_key():
     lines = schema.describe(TEMPLATE).splitlines()
     names = [line.split()[0] for line in lines]
     assert names == list(schema.flatten(schema.to_dict(TEMPLATE)))
-    assert len(set(names)) == len(names) == 17
+    assert len(set(names)) == len(names) == 13
 
 
 def test_a_line_of_the_help_says_default_rule_documentation_and_condition():
@@ -302,12 +228,6 @@ def test_a_line_of_the_help_says_default_rule_documentation_and_condition():
     assert cells["pde.dt"][1:] == ["0.25", "a number from 1e-12 to 1000", "time step"]
     assert cells["synthetic.unet.levels"][3] == (
         "halvings of the grid (only with name='unet')"
-    )
-    assert cells["physical.learning_rate"][3] == (
-        "step size (only with method='adam' or 'sgd')"
-    )
-    assert cells["physical.held_out"][3] == (
-        "part of a record (only with trust_power a number from 1e-12 to 1e+12)"
     )
     assert cells["coefficients.viscosity.guess"][1] == "2.0"
     columns = {line.index(cells[line.split()[0]][2]) for line in lines}
