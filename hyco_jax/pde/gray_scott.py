@@ -120,12 +120,14 @@ def _check_substeps(substeps, dt, rate):
         )
     longest = 4 / (1 + rate)
     if substeps is None:
-        return int(np.ceil(dt / min(_MAX_SUBSTEP, longest) * (1 - 1e-9)))
+        cause = f"feed and kill of up to {rate:.3g} in all"
+        return checks.fewest_substeps(dt, 1 / min(_MAX_SUBSTEP, longest), cause)
     if substeps < 1 or dt / substeps > longest:
         raise ValueError(
             f"substeps={substeps} is unstable: a substep of dt={dt} may be at most "
             f"{longest:.3g} long; use substeps >= {int(np.ceil(dt / longest))}"
         )
+    checks.check_substep_limit(substeps)
     return substeps
 
 

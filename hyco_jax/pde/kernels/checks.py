@@ -8,6 +8,10 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.types import Array
 
 
+# More would run for minutes a step: a unit is wrong, or the bound of a coefficient.
+MAX_SUBSTEPS = 10_000
+
+
 def stable_substeps(domain: Domain, dt: float, max_diffusivity: float) -> int:
     """Returns the fewest explicit diffusion substeps that are stable.
 
@@ -20,16 +24,40 @@ def stable_substeps(domain: Domain, dt: float, max_diffusivity: float) -> int:
         The least n >= 1 with `dt/n <= 1/(2 ν Σᵢ 1/dxᵢ²)`.
 
     Raises:
-        ValueError: If `dt` is not positive or `max_diffusivity` is negative.
+        ValueError: If `dt` is not positive, `max_diffusivity` is negative, or there
+            would be more than `MAX_SUBSTEPS`.
     """
     if not (0 < dt < math.inf and 0 <= max_diffusivity < math.inf):
         raise ValueError(
             f"dt={dt} must be positive and max_diffusivity={max_diffusivity} not "
             "negative, both finite"
         )
-    number = 2 * dt * max_diffusivity * sum(1 / h**2 for h in domain.dx)
+    # Products and not powers, which raise where they overflow.
+    rate = 2 * max_diffusivity * sum((1 / h) * (1 / h) for h in domain.dx)
+    cells = " x ".join(f"{h:.3g}" for h in domain.dx)
+    cause = f"a diffusivity of up to {max_diffusivity} on cells of {cells}"
+    return fewest_substeps(dt, rate, cause)
+
+
+def fewest_substeps(dt: float, rate: float, cause: str) -> int:
+    """Returns the least n >= 1 with `dt/n <= 1/rate`.
+
+    Args:
+        dt: Time step.
+        rate: One by the longest substep, not negative.
+        cause: What limits a substep, in words.
+
+    Raises:
+        ValueError: If there would be more than `MAX_SUBSTEPS`.
+    """
     # The slack keeps a dt that sits on the limit from costing a substep by rounding.
-    return max(1, math.ceil(number * (1 - 1e-9)))
+    number = dt * rate * (1 - 1e-9)
+    if not number <= MAX_SUBSTEPS:
+        raise ValueError(
+            f"dt={dt} with {cause} needs {number:.3g} substeps, expected at most "
+            f"{MAX_SUBSTEPS}; lower dt or that upper bound"
+        )
+    return max(1, math.ceil(number))
 
 
 def check_substeps(
@@ -38,7 +66,7 @@ def check_substeps(
     """Returns the given number of substeps, or for None the fewest that are stable.
 
     Raises:
-        ValueError: If the given number is too small.
+        ValueError: If the given number is too small, or one is above `MAX_SUBSTEPS`.
     """
     needed = stable_substeps(domain, dt, max_diffusivity)
     if substeps is None:
@@ -49,7 +77,17 @@ def check_substeps(
             f"{max_diffusivity} needs substeps >= {needed}; raise it, leave it None, "
             "or lower dt or the upper bound of the diffusivity"
         )
+    check_substep_limit(substeps)
     return substeps
+
+
+def check_substep_limit(substeps: int) -> None:
+    """Raises a ValueError if there are more than `MAX_SUBSTEPS`."""
+    if substeps > MAX_SUBSTEPS:
+        raise ValueError(
+            f"substeps={substeps}, expected at most {MAX_SUBSTEPS}; lower it, or leave "
+            "it None for as many as are needed"
+        )
 
 
 def check_periodic(domain: Domain) -> None:
