@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from hyco_jax.grids.domain import Domain
 from hyco_jax.types import Array
 
-
 # More would run for minutes a step: a unit is wrong, or the bound of a coefficient.
 MAX_SUBSTEPS = 10_000
 
