@@ -7,11 +7,12 @@ from hyco_jax.scoring import table
 ALL = list(table.ROWS)
 
 
-def make_arrays(ndim, methods=ALL, num_times=6, diverged=()):
+def make_arrays(ndim, methods=ALL, num_times=6, diverged=(), has_truth=True):
     """Arrays as a run saves them; the i-th method is off by 0.1 (i + 1) throughout.
 
     A state is a density, a velocity and a static channel of 1e6; the coefficients are a
-    number `rate`, a field `growth` and a vector field `wind`.
+    number `rate`, a field `growth` and a vector field `wind`. Without a truth every
+    other state is observed, in the observed region.
     """
     shape = (12, 8, 5)[:ndim]
     axes = [np.arange(n) + 0.5 for n in shape]
@@ -37,7 +38,7 @@ def make_arrays(ndim, methods=ALL, num_times=6, diverged=()):
     for i, method in enumerate(methods):
         bad = np.nan if method in diverged else 0.0
         curve = 0.1 * (i + 1) * times
-        curve[3:] += bad
+        curve[3:] += np.inf if method in diverged else 0.0
         arrays[f"nrmse/train/{method}"] = arrays[f"nrmse/val/{method}"] = curve
         rollout = truth + np.float32(0.1 * (i + 1))
         rollout[3:] += bad
@@ -45,7 +46,14 @@ def make_arrays(ndim, methods=ALL, num_times=6, diverged=()):
         for name in ("rate", "growth", "wind") if "synthetic" not in method else ():
             truth_of = arrays[f"coefficient/{name}/truth"]
             arrays[f"coefficient/{name}/{method}"] = truth_of + 0.1 * (i + 1) + bad
-    return arrays
+    if has_truth:
+        return arrays
+    known = {name for name in arrays if name.endswith("/truth")}
+    seen = observed[None, ..., None] & (np.arange(num_times) % 2 == 0).reshape(
+        -1, *[1] * (ndim + 1)
+    )
+    arrays["rollout/observed"] = np.where(seen, truth, np.nan)
+    return {name: array for name, array in arrays.items() if name not in known}
 
 
 def make_history(stages=("physical", "synthetic", "hybrid"), names=("rate", "growth")):

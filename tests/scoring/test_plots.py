@@ -42,6 +42,17 @@ def test_every_figure_with_data_is_written(tmp_path, ndim, methods, stages, expe
             assert np.ptp(np.asarray(picture.convert("L"))) > 100
 
 
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("diverged", [[], ["physical_alone"]], ids=["finite", "bad"])
+@pytest.mark.filterwarnings("error")
+def test_every_figure_is_written_without_a_truth_too(tmp_path, ndim, diverged):
+    methods = ["initial_guess", "physical_alone"]
+    arrays = saved.make_arrays(ndim, methods, diverged=diverged, has_truth=False)
+    history = saved.make_history(("physical",), names=())
+    written = plots.draw_all(plots.middle_plane(arrays), history, tmp_path)
+    assert [path.name for path in written] == [*PNG, "rollout.gif"]
+
+
 @pytest.mark.parametrize("ndim", [1, 2])
 @pytest.mark.filterwarnings("error")
 def test_a_method_that_diverged_is_named_and_breaks_nothing(tmp_path, ndim):

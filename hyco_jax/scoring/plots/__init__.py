@@ -4,15 +4,17 @@
 of `table.ROWS`, and any subset of the methods may be present:
     coordinates: Cell centres, shape `(*S, D)`, D = 1 or 2; 3 in `middle_plane`.
     extent, dt: Shapes `(D,)` and `()`.
-    observed: Where the state was observed, shape `(*S,)`, bool.
+    observed: Cells in which the state was observed, shape `(*S,)`, bool.
     quantities, components: Names of the quantities to draw and how many channels each
         has, shape `(Q,)`.
     coefficient/<name>/truth, coefficient/<name>/<method>: Shape `()` of a number,
-        `(*S,)` of a field, `(*S, D)` of a vector field.
+        `(*S,)` of a field, `(*S, D)` of a vector field. The truth where it is known.
     rollout/truth, rollout/<method>: One simulation, shape `(T + 1, *S, C)`. The
         channels are those of the quantities, then others that aren't drawn.
+    rollout/observed: Takes the place of an unknown truth; NaN where unobserved.
     times: Shape `(T + 1,)`.
-    nrmse/train/<method>, nrmse/val/<method>: nRMSE over time, shape `(T + 1,)`.
+    nrmse/train/<method>, nrmse/val/<method>, nrmse/test/<method>: nRMSE over time,
+        shape `(T + 1,)`; NaN at times at which nothing was observed.
 All is nondimensional. Non-finite values, from a method that diverged, leave
 gaps.
 """

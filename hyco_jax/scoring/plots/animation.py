@@ -1,4 +1,4 @@
-"""The GIF of a rollout: truth and models, as lines in 1-D and images in 2-D."""
+"""The GIF of a rollout: models and truth, as lines in 1-D and images in 2-D."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ NUM_SHADES = 8
 
 
 def save(arrays, quantity: str, path: Path):
-    """Writes one quantity of the trained models beside the truth as an endless GIF.
+    """Writes one quantity of the trained models beside the reference as a GIF.
 
     Args:
         arrays: As in `plots`, with at least one method's rollout.
@@ -93,7 +93,7 @@ def _lines(arrays, quantity):
         xlabel="position x",
         ylabel=rollouts.labels(arrays, quantity)[0],
         xlim=(0, float(arrays["extent"][0])),
-        ylim=style.limits(fields["truth"], margin=0.2),
+        ylim=style.limits(style.comparable(fields), margin=0.2),
     )
     figure.legend(loc="outside lower center", ncols=3)
     clock = ax.set_title("t = 0")
@@ -119,7 +119,7 @@ def _planes(arrays, quantity):
         moving += [shown[method], *images.mark_observed(ax, arrays)]
     axes[0].set_ylabel(frame.ylabel)
     name, _ = rollouts.labels(arrays, quantity)
-    images.add_bar(axes, shown["truth"], scale, frame, name)
+    images.add_bar(axes, shown[style.reference(fields)], scale, frame, name)
     if 0 < arrays["observed"].mean() < 1:
         figure.supxlabel("dashed: boundary of the observed region", fontsize=7.5)
     clock = figure.suptitle("t = 0")

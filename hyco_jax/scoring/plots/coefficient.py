@@ -1,4 +1,4 @@
-"""The figure of an identified coefficient against the true one and the guess."""
+"""The figure of an identified coefficient, against the true one if it is known."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,14 +7,14 @@ from hyco_jax.scoring.plots import image_grid, images, numbers, style
 
 
 def names(arrays) -> list[str]:
-    """Coefficients of which there is the truth and some method's, in saved order."""
-    parts = [key.split("/") for key in arrays if key.startswith("coefficient/")]
-    found = dict.fromkeys(name for _, name, method in parts if method == "truth")
+    """Coefficients of which there is some method's, in saved order."""
+    keys = [key for key in arrays if key.startswith("coefficient/")]
+    found = dict.fromkeys(key.split("/")[1] for key in keys)
     return [name for name in found if style.methods(arrays, f"coefficient/{name}")]
 
 
 def draw(arrays, name: str) -> Figure:
-    """Draws a coefficient and its errors.
+    """Draws a coefficient and, if the truth is known, its errors.
 
     Args:
         arrays: As in `plots`.
@@ -26,14 +26,17 @@ def draw(arrays, name: str) -> Figure:
         arrows, and the norm of the error.
     """
     group, ndim = f"coefficient/{name}", arrays["observed"].ndim
-    methods = ["truth", *style.methods(arrays, group)]
-    values = {m: style.finite(arrays[f"{group}/{m}"]) for m in methods}
-    if values["truth"].ndim == 0:
+    methods = style.methods(arrays, group)
+    known = ["truth"] if f"{group}/truth" in arrays else []
+    values = {m: style.finite(arrays[f"{group}/{m}"]) for m in [*known, *methods]}
+    if values[methods[0]].ndim == 0:
         return numbers.draw(values, style.words(name))
     vectors = {m: v if v.ndim > ndim else v[..., None] for m, v in values.items()}
-    is_vector = vectors["truth"].shape[-1] > 1
+    is_vector = vectors[methods[0]].shape[-1] > 1
     fields = {m: style.magnitude(v) for m, v in vectors.items()}
-    errors = {m: style.magnitude(vectors[m] - vectors["truth"]) for m in methods[1:]}
+    errors = {
+        m: style.magnitude(vectors[m] - vectors["truth"]) for m in methods if known
+    }
     _, error_label = style.field_labels(style.words(name), is_vector)
     field_label, _ = style.field_labels(style.words(name) + "(x)", is_vector)
     if ndim == 1:
@@ -49,30 +52,37 @@ def draw(arrays, name: str) -> Figure:
         signed=not is_vector,
     )
     if is_vector:
-        longest = style.limits(fields["truth"], margin=0.0)[1]
+        longest = style.limits(style.comparable(fields), margin=0.0)[1]
         for ax, vector in zip(figure.axes, vectors.values(), strict=False):
             images.add_arrows(ax, vector, longest, arrays)
     return figure
 
 
 def _draw_lines(fields, errors, arrays, field_label, error_label):
-    figure = Figure(figsize=(5.6, 4.4))
-    top, bottom = figure.subplots(2, sharex=True, height_ratios=(3, 2))
-    x = arrays["coordinates"][:, 0]
+    figure = Figure(figsize=(5.6, 4.4 if errors else 3.2))
+    ratios = (3, 2) if errors else (1,)
+    axes = figure.subplots(
+        len(ratios), sharex=True, height_ratios=ratios, squeeze=False
+    )
+    axes = axes.ravel()
+    top, x = axes[0], arrays["coordinates"][:, 0]
     for method, field in fields.items():
         style.plot_line(top, method, x, field, label=style.label(method, field))
-    fitted = {m: e for m, e in errors.items() if m != "initial_guess"} or errors
-    for method, error in fitted.items():
-        style.plot_line(bottom, method, x, error)
-    for ax in (top, bottom):
-        style.shade_observed(ax, arrays)
-    bottom.axhline(0, color="black", linewidth=0.6)
     top.set(ylabel=field_label, ylim=style.limits(np.stack(list(fields.values()))))
-    bottom.set(
-        xlabel="position x",
-        ylabel=error_label + "\n(fitted)" * ("initial_guess" not in fitted),
-        xlim=(0, float(arrays["extent"][0])),
-        ylim=style.limits(np.stack(list(fitted.values()))),
-    )
+    if errors:
+        _draw_errors(axes[1], x, style.fitted(errors), error_label)
+    for ax in axes:
+        style.shade_observed(ax, arrays)
+    axes[-1].set(xlabel="position x", xlim=(0, float(arrays["extent"][0])))
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def _draw_errors(ax, x, errors, label):
+    for method, error in errors.items():
+        style.plot_line(ax, method, x, error)
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set(
+        ylabel=label + "\n(fitted)" * ("initial_guess" not in errors),
+        ylim=style.limits(np.stack(list(errors.values()))),
+    )

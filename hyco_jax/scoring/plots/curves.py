@@ -12,7 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from hyco_jax.scoring.plots import style
 
 VALID_THRESHOLD = 0.2
-SPLITS = {"train": "training simulations", "val": "validation simulations"}
+SPLITS = {
+    "train": "training simulations",
+    "val": "validation simulations",
+    "test": "test simulations",
+}
 
 # Stage of the history and model -> the method whose training it shows.
 CURVES = {
@@ -34,18 +38,23 @@ def nrmse(arrays) -> Figure | None:
         arrays: As in `plots`.
 
     Returns:
-        One panel for each of training and validation; None without any curve.
+        One panel for training, and one for test or else validation; None without any
+        curve. Curves go on over times at which nothing was observed.
     """
     splits = [s for s in SPLITS if style.methods(arrays, f"nrmse/{s}")]
     if not splits:
         return None
+    if "test" in splits:
+        splits = [split for split in splits if split != "val"]
     figure = Figure(figsize=(3.5 * len(splits), 3.2))
     panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
     handles, shown = {}, {}
     for ax, split in zip(panels, splits, strict=True):
         for method in style.methods(arrays, f"nrmse/{split}"):
             curve = arrays[f"nrmse/{split}/{method}"]
-            line = style.plot_line(ax, method, arrays["times"], curve)
+            is_observed = ~np.isnan(curve)
+            curve, times = curve[is_observed], arrays["times"][is_observed]
+            line = style.plot_line(ax, method, times, curve)
             handles[method] = line
             shown.setdefault(method, []).append(curve)
         threshold = ax.axhline(VALID_THRESHOLD, color="black", linewidth=0.7)

@@ -1,4 +1,4 @@
-"""A grid of images: one column per method, fields above and their errors below."""
+"""A grid of images: one column per method, fields above and any errors below."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,8 +24,9 @@ def draw(
     """Draws fields and errors, each on one scale that all methods share.
 
     Args:
-        fields: Maps `truth` and methods to images, shape `(R, vertical, horizontal)`.
-        errors: The same for the methods alone.
+        fields: Maps the reference, if there is one, and methods to images, shape
+            `(R, vertical, horizontal)`.
+        errors: The same for the methods alone; empty without a reference.
         arrays: As in `plots`, for the observed region.
         frame: Placement and names of the axes.
         rows: A name for each of the R rows, such as a time, or an empty one.
@@ -34,21 +35,25 @@ def draw(
         signed: Whether the errors have a sign; if so, 0 is the middle of their scale.
 
     Returns:
-        The figure, of 2 R rows; its axes are in the order of reading.
+        The figure, of 2 R rows, or R without errors; its axes are in the order of
+        reading.
     """
     num_rows, num_columns = len(rows), len(fields)
     width = COLUMN_WIDTH * num_columns + 1.5
-    height = 2 * num_rows * (COLUMN_WIDTH * frame.height + 0.12) + 1.4
+    num_blocks = 2 if errors else 1
+    height = num_blocks * num_rows * (COLUMN_WIDTH * frame.height + 0.12) + 1.4
     figure = Figure(figsize=(width, height))
-    grid = figure.subplots(2 * num_rows, num_columns, squeeze=False)
-    scales = images.field_scale(fields), images.error_scale(fields, errors, signed)
+    grid = figure.subplots(num_blocks * num_rows, num_columns, squeeze=False)
     upper, lower = grid[:num_rows], grid[num_rows:]
-    shown = _draw_block(upper, fields, list(fields), scales[0], frame, arrays)
-    images.add_bar(upper, shown, scales[0], frame, field_label)
-    shown = _draw_block(lower, errors, list(fields), scales[1], frame, arrays)
-    images.add_bar(lower, shown, scales[1], frame, error_label)
+    scale = images.field_scale(fields)
+    shown = _draw_block(upper, fields, list(fields), scale, frame, arrays)
+    images.add_bar(upper, shown, scale, frame, field_label)
     _name_fields(upper, fields, rows)
-    _name_errors(lower, errors, list(fields), signed)
+    if errors:
+        scale = images.error_scale(fields, errors, signed)
+        shown = _draw_block(lower, errors, list(fields), scale, frame, arrays)
+        images.add_bar(lower, shown, scale, frame, error_label)
+        _name_errors(lower, fields, errors, signed)
     if 0 < arrays["observed"].mean() < 1:
         handle = Line2D([], [], color="black", linestyle="--", linewidth=0.9)
         figure.legend(
@@ -81,12 +86,16 @@ def _name_fields(axes, fields, rows):
         ax.set_title("\n".join(filter(None, [name if i == 0 else "", rows[i]])))
 
 
-def _name_errors(axes, errors, columns, signed):
-    text = "model\n− truth" if signed else "|model\n− truth|"
+def _name_errors(axes, fields, errors, signed):
+    reference, bar = style.reference(fields), "" if signed else "|"
+    text = f"{bar}model\n− {reference}{bar}"
     for (i, j), ax in np.ndenumerate(axes):
-        if columns[j] in errors:
-            rms = np.sqrt(np.mean(np.square(errors[columns[j]][i])))
-            ax.set_title("rms " + table.format_number(float(rms)))
+        method = list(fields)[j]
+        if method in errors:
+            # Unobserved cells don't count; those of a model that diverged do.
+            seen = errors[method][i][np.isfinite(fields[reference][i])]
+            rms = float(np.sqrt(np.mean(np.square(seen)))) if seen.size else None
+            ax.set_title("rms " + table.format_number(rms))
         else:
             centre = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
             ax.annotate(text, (0.5, 0.5), **centre)

@@ -101,12 +101,12 @@ def add_bar(axes: np.ndarray, shown, scale: Scale, frame: Frame, label: str):
 
 
 def field_scale(fields: dict[str, np.ndarray]) -> Scale:
-    """The range of the truth, so that a method that diverged can't stretch it.
+    """The range of the reference, or without one that of the fitted methods.
 
-    A truth that goes as far below 0 as above, within a factor of `MAX_IMBALANCE`, has a
+    A range that goes as far below 0 as above, within a factor of `MAX_IMBALANCE`, has a
     diverging scale with 0 in its middle.
     """
-    low, high = style.limits(fields["truth"], margin=0.0)
+    low, high = style.limits(style.comparable(fields), margin=0.0)
     largest = max(-low, high)
     if min(-low, high) * MAX_IMBALANCE >= largest:
         return _scale(style.SIGNED_FIELD_MAP, -largest, largest, fields)
@@ -114,10 +114,9 @@ def field_scale(fields: dict[str, np.ndarray]) -> Scale:
 
 
 def error_scale(fields, errors, signed: bool) -> Scale:
-    """A scale for the errors, the initial guess aside, cut at the truth's range."""
-    low, high = style.limits(fields["truth"], margin=0.0)
-    fitted = [e for method, e in errors.items() if method != "initial_guess"]
-    sizes = np.abs(style.finite(fitted or list(errors.values())))
+    """A scale for the errors, the initial guess aside, cut at the fields' range."""
+    low, high = style.limits(style.comparable(fields), margin=0.0)
+    sizes = np.abs(style.finite(list(style.fitted(errors).values())))
     # A quantile keeps a few cells at a steep front from washing out the rest.
     largest = np.nanquantile(sizes, 0.998) if np.isfinite(sizes).any() else np.inf
     largest = min(largest, high - low) or 1.0

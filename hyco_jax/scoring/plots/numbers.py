@@ -15,49 +15,54 @@ MAX_TICKED_RATIO = 1e3
 
 
 def draw(values: dict[str, np.ndarray], name: str) -> Figure:
-    """Draws the number of every method, its relative error beside it.
+    """Draws the number of every method, its relative error or else itself beside it.
 
     Args:
-        values: Maps `truth` and methods to numbers, shape `()`; NaN where diverged.
+        values: Maps methods, and `truth` if it is known, to numbers, shape `()`; NaN
+            where diverged.
         name: What the numbers are.
 
     Returns:
         A row per method, the first uppermost; the truth is a vertical line.
     """
-    truth = float(values["truth"])
-    methods = [method for method in values if method != "truth"]
-    gaps = [abs(float(values[method]) - truth) for method in methods]
-    errors = [gap / abs(truth) if truth else None for gap in gaps]
-    figure = Figure(figsize=(5.6, 1.1 + 0.27 * len(methods)))
+    numbers = {method: float(v) for method, v in values.items() if method != "truth"}
+    figure = Figure(figsize=(5.6, 1.1 + 0.27 * len(numbers)))
     ax = figure.subplots()
-    ax.axvline(truth, label=f"truth {truth:.4g}", **style.LINES["truth"])
-    shown = [truth]
-    for row, (method, error) in enumerate(zip(methods, errors, strict=True)):
+    errors, shown, texts = {}, [], numbers
+    if "truth" in values:
+        truth = float(values["truth"])
+        ax.axvline(truth, label=f"truth {truth:.4g}", **style.LINES["truth"])
+        figure.legend(loc="outside lower center")
+        texts = dict.fromkeys(numbers)
+        if truth:
+            gaps = {m: abs(v - truth) for m, v in numbers.items()}
+            texts = errors = {m: gap / abs(truth) for m, gap in gaps.items()}
+        shown.append(truth)
+    for row, (method, number) in enumerate(numbers.items()):
         ax.axhline(row, color="0.88", linewidth=0.6, zorder=0)
-        if error is None or not error > MAX_RELATIVE_ERROR:
-            shown.append(float(values[method]))
+        if not errors.get(method, 0.0) > MAX_RELATIVE_ERROR:
+            shown.append(number)
             look = {**style.LINES[method], "linestyle": "", "markersize": 6}
-            ax.plot(values[method], row, zorder=3, **look)
-    names = [style.label(method, values[method]) for method in methods]
-    ax.set_yticks(range(len(methods)), names)
-    ax.set(ylim=(len(methods) - 0.4, -0.6), xlabel=name)
+            ax.plot(number, row, zorder=3, **look)
+    rows = range(len(numbers))
+    ax.set_yticks(rows, [style.label(method, v) for method, v in numbers.items()])
+    ax.set(ylim=(len(numbers) - 0.4, -0.6), xlabel=name)
     _set_limits(ax, shown)
     beside = ax.secondary_yaxis("right")
-    texts = [table.format_number(error) for error in errors]
-    beside.set_yticks(range(len(methods)), texts)
-    beside.set_ylabel("relative error")
+    beside.set_yticks(rows, [table.format_number(text) for text in texts.values()])
+    beside.set_ylabel("relative error" if "truth" in values else "value")
     for axes in (ax, beside):
         axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside lower center")
     return figure
 
 
 def _set_limits(ax, values):
     values = style.finite(values)
-    low, high = np.nanmin(values), np.nanmax(values)
-    if not 0 < low * MAX_LINEAR_RATIO < high:
+    values = values[np.isfinite(values)]
+    if not values.size or not 0 < values.min() * MAX_LINEAR_RATIO < values.max():
         ax.set_xlim(style.limits(values))
         return
+    low, high = values.min(), values.max()
     ax.set_xscale("log")
     ax.set_xlim(np.exp(style.limits(np.log(values))))
     subs = (1, 2, 5) if high < MAX_TICKED_RATIO * low else (1,)

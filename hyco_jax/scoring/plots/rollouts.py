@@ -1,4 +1,4 @@
-"""The figure of a validation rollout: truth, the models' fields and their errors."""
+"""The figure of a rollout: truth, or what was observed, fields of models and errors."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,7 +9,7 @@ NUM_SNAPSHOTS = 3
 
 
 def draw(arrays, quantity: str) -> Figure | None:
-    """Draws one quantity in a rollout of every trained model beside the truth.
+    """Draws one quantity in a rollout of every trained model beside the reference.
 
     Args:
         arrays: As in `plots`.
@@ -17,17 +17,19 @@ def draw(arrays, quantity: str) -> Figure | None:
 
     Returns:
         In 1-D space-time images, in 2-D snapshots: a scalar and its signed error, or
-        the norm of a vector and of its error; None if no model has a rollout.
+        the norm of a vector and of its error; grey where nothing was observed. None if
+        no model has a rollout.
     """
     fields = states(arrays, quantity)
     if len(fields) < 2:
         return None
-    truth = fields["truth"]
-    errors = {m: u - truth for m, u in fields.items() if m != "truth"}
+    name, *methods = fields
+    errors = {method: fields[method] - fields[name] for method in methods}
     if arrays["observed"].ndim == 1:
         rows, frame, select = [""], images.space_time(arrays), _all_times
     else:
-        frames = snapshot_frames(len(arrays["times"]))
+        is_observed = np.isfinite(fields[name]).any(axis=(1, 2, 3))
+        frames = snapshot_frames(is_observed)
         rows = [f"t = {arrays['times'][i]:.3g}" for i in frames]
         frame, select = images.plane(arrays), lambda u: u[frames].transpose(0, 2, 1)
     field_label, error_label = labels(arrays, quantity)
@@ -39,7 +41,7 @@ def draw(arrays, quantity: str) -> Figure | None:
         rows=rows,
         field_label=field_label,
         error_label=error_label,
-        signed=truth.shape[-1] == 1,
+        signed=fields[name].shape[-1] == 1,
     )
 
 
@@ -57,23 +59,32 @@ def labels(arrays, quantity: str) -> tuple[str, str]:
 
 
 def states(arrays, quantity: str) -> dict[str, np.ndarray]:
-    """The rollouts of a quantity to show, the truth's first; without it, none."""
+    """The rollouts of a quantity to show, the reference first; without it, none."""
     methods = style.methods(arrays, "rollout")
     # The guess is no result: it gives way unless it is all there is.
     methods = [m for m in methods if m != "initial_guess"] or methods
-    names = [m for m in ["truth", *methods] if "rollout/truth" in arrays]
+    name = next((n for n in style.REFERENCES if f"rollout/{n}" in arrays), None)
+    if name is None:
+        return {}
     part = channels(arrays)[quantity]
+    names = [name, *methods]
     return {m: style.finite(arrays[f"rollout/{m}"][..., part]) for m in names}
 
 
-def snapshot_frames(num_times: int) -> list[int]:
-    """Evenly spaced frames, the last among them and the initial state not."""
-    return sorted(
-        {
-            round(i * (num_times - 1) / NUM_SNAPSHOTS)
-            for i in range(1, NUM_SNAPSHOTS + 1)
-        }
-    )
+def snapshot_frames(is_observed: np.ndarray) -> list[int]:
+    """Frames evenly spaced among those observed, the last of them included.
+
+    Args:
+        is_observed: Of every time, shape `(T + 1,)`, bool. If none is, all count.
+
+    Returns:
+        At most `NUM_SNAPSHOTS` indices; the initial state only if there is no other.
+    """
+    frames = np.flatnonzero(is_observed | ~is_observed.any())
+    frames = frames[frames > 0] if frames[-1] > 0 else frames
+    parts = range(1, NUM_SNAPSHOTS + 1)
+    chosen = {max(0, round(i * len(frames) / NUM_SNAPSHOTS) - 1) for i in parts}
+    return [int(frames[i]) for i in sorted(chosen)]
 
 
 def _all_times(u):

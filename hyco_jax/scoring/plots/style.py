@@ -23,10 +23,20 @@ RC = {
     "figure.constrained_layout.use": True,
 }
 
-LABELS = {"truth": "truth", **table.ROWS}
+# What the methods are compared with: the truth if it is known.
+REFERENCES = ("truth", "observed")
+LABELS = {**dict(zip(REFERENCES, REFERENCES, strict=True)), **table.ROWS}
 
 LINES = {
     "truth": {"color": "black", "linestyle": "-", "linewidth": 2.2, "zorder": 2},
+    "observed": {
+        "color": "#1A1A1A",
+        "linestyle": "",
+        "marker": ".",
+        "markersize": 7,
+        "markevery": 1,
+        "zorder": 4,
+    },
     "initial_guess": {"color": "#767676", "linestyle": ":", "marker": "x"},
     "physical_alone": {"color": "#56B4E9", "linestyle": "--", "marker": "s"},
     "synthetic_alone": {
@@ -51,6 +61,35 @@ def methods(arrays, group: str) -> list[str]:
     return [method for method in table.ROWS if f"{group}/{method}" in arrays]
 
 
+def reference(fields) -> str | None:
+    """What the methods in a mapping are compared with, None if with nothing."""
+    return next((name for name in REFERENCES if name in fields), None)
+
+
+def fitted(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The methods in a mapping but for the initial guess, unless it is all there is."""
+    models = {m: f for m, f in fields.items() if m not in REFERENCES}
+    return {m: f for m, f in models.items() if m != "initial_guess"} or models
+
+
+def comparable(fields: dict[str, np.ndarray]) -> np.ndarray:
+    """Values whose range shows all that can be compared, shape `(n,)`.
+
+    Those of the truth, so that a method that diverged can't stretch it. Observations
+    may miss a part of the range: then those of the fitted methods too, for the same
+    reason not more than the range of the observations beyond it.
+    """
+    if "truth" in fields:
+        return np.ravel(fields["truth"])
+    models = np.concatenate([np.ravel(field) for field in fitted(fields).values()])
+    observed = np.ravel(fields.get("observed", []))
+    if not np.isfinite(observed).any():
+        return models
+    low, high = limits(observed, margin=0.0)
+    models = np.clip(models, 2 * low - high, 2 * high - low)
+    return np.concatenate([observed, models])
+
+
 def finite(values) -> np.ndarray:
     """The values in float64, with NaN for every non-finite one."""
     values = np.asarray(values, np.float64)
@@ -59,7 +98,7 @@ def finite(values) -> np.ndarray:
 
 def label(method: str, values) -> str:
     """The method's name, with a remark where its values aren't all finite."""
-    diverged = not np.isfinite(values).all()
+    diverged = method not in REFERENCES and not np.isfinite(values).all()
     return LABELS[method] + (" (diverged)" if diverged else "")
 
 
@@ -96,8 +135,8 @@ def plot_line(ax, method: str, x, y, **options):
     # Each method starts its markers elsewhere, so that curves that coincide show.
     every = max(1, len(x) // NUM_MARKERS)
     first = list(LINES).index(method) * every // len(LINES)
-    options = {"linewidth": 1.4, "zorder": 3, **LINES[method], **options}
-    return ax.plot(x, finite(y), markevery=(first, every), **options)[0]
+    look = {"linewidth": 1.4, "zorder": 3, "markevery": (first, every)}
+    return ax.plot(x, finite(y), **{**look, **LINES[method], **options})[0]
 
 
 def observed_spans(arrays) -> list[tuple[float, float]]:

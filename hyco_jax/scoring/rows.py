@@ -1,0 +1,250 @@
+"""Scores of every row of the table, and the arrays that figures draw."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from hyco_jax.data import statistics
+from hyco_jax.data.observations import Observations
+from hyco_jax.models import stepper
+from hyco_jax.models.physical import restrict_value
+from hyco_jax.players import windows
+from hyco_jax.problem import Problem
+from hyco_jax.scoring import evaluate, metrics, table
+from hyco_jax.stages import Models
+from hyco_jax.types import HybridState, Params, Trajectories
+
+# Where each row of the table comes from: stage and model.
+ROW_STAGE = {
+    "physical_alone": ("physical", "physical"),
+    "synthetic_alone": ("synthetic", "synthetic"),
+    "hybrid_physical": ("hybrid", "physical"),
+    "hybrid_synthetic": ("hybrid", "synthetic"),
+}
+
+
+class Judge(NamedTuple):
+    """What models are scored with.
+
+    Attributes:
+        problem: The physical system.
+        models: Both models.
+        observations: Whose simulations are scored.
+        reference: What answers are compared with, on the device.
+        evaluate: The jitted evaluation of each model.
+        true_coefficients: Of the learned ones that are known, on the physical grid.
+    """
+
+    problem: Problem
+    models: Models
+    observations: Observations
+    reference: Trajectories
+    evaluate: Mapping[str, Callable]
+    true_coefficients: Mapping[str, np.ndarray]
+
+
+def make_judge(
+    problem: Problem,
+    models: Models,
+    observations: Observations,
+    scale_of: Observations | None = None,
+) -> Judge:
+    """Prepares scores; nothing is compiled.
+
+    Args:
+        problem: The physical system.
+        models: Both models.
+        observations: Checked ones, whose simulations are scored.
+        scale_of: Observations whose training simulations say what a square is measured
+            by; by default the same.
+    """
+    training = (scale_of or observations).select((scale_of or observations).train)
+    # The norm of the loss, in which quantities of different units add up.
+    scale = statistics.variance(training.states, training.weights, problem.quantities)
+    weights = problem.predicted / np.asarray(scale)
+    # A known truth tells errors apart by where something was observed.
+    region = observed_region(observations)
+    region = None if observations.truth is None else region
+    driven = problem.num_driven
+    reference = jax.device_put(observations.reference)
+
+    def rollouts(predict):
+        def ask(params, reference):
+            query = windows.whole_query(reference.states, driven)
+            return stepper.trajectories(predict, params, query)
+
+        return ask
+
+    def ask_coarse(params, reference):
+        coarse = problem.resampling.restrict(reference.states)
+        return rollouts(models.physical.model.predict)(
+            params, reference.replace(states=coarse)
+        )
+
+    def diagnostics_on(domain):
+        if problem.diagnostics is None:
+            return None
+        return lambda u: problem.diagnostics(domain, u)
+
+    options = {"region": region, "weights": weights}
+    evaluates = {
+        "physical": evaluate.make_evaluate(
+            ask_coarse,
+            prolong=problem.resampling.prolong,
+            diagnostics=diagnostics_on(problem.physics_domain),
+            **options,
+        ),
+        "synthetic": evaluate.make_evaluate(
+            rollouts(models.synthetic.predict),
+            diagnostics=diagnostics_on(problem.domain),
+            **options,
+        ),
+    }
+    truth = _true_coefficients(problem, models, observations)
+    return Judge(problem, models, observations, reference, evaluates, truth)
+
+
+def observed_region(observations: Observations) -> np.ndarray:
+    """Marks the cells in which something was observed after t = 0, shape `(*S,)`."""
+    weights = np.asarray(observations.observed.weights)
+    shape = observations.observed.states.shape
+    seen = weights[:, 1:] > 0 if weights.shape[1] > 1 else weights > 0
+    return np.broadcast_to(seen.any(axis=(0, 1, -1)), shape[2:-1])
+
+
+def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:
+    """Scores a state for the log: nRMSE of training and validation, coefficients."""
+    line = {}
+    splits = judge.observations.splits
+    for model in (m for s, m in ROW_STAGE.values() if s == stage):
+        params = getattr(state, model).train.variables
+        errors = judge.evaluate[model](params, judge.reference)
+        for split in ("train", "val"):
+            if split in splits:
+                summary = evaluate.summarise(errors, splits[split], judge.problem.dt)
+                line[f"{model}/{split}_nrmse"] = summary["nrmse"]
+        if model == "physical":
+            for name, error in _coefficient_errors(judge, params).items():
+                line[f"physical/{name}_error"] = error
+    return line
+
+
+def score_rows(
+    judge: Judge, params: Mapping[str, tuple[str, Params]], seconds: Mapping[str, float]
+) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+    """Scores every row of the table.
+
+    Args:
+        judge: From `make_judge`.
+        params: Maps rows to a model, "physical" or "synthetic", and its parameters.
+        seconds: Of training, by row.
+
+    Returns:
+        The rows, and the arrays of figures, see `scoring.plots`.
+    """
+    splits, dt = judge.observations.splits, judge.problem.dt
+    shown = splits[judge.observations.shown]
+    rows, arrays = {}, _arrays(judge, shown[0])
+    for row, (model, variables) in params.items():
+        errors = jax.device_get(judge.evaluate[model](variables, judge.reference))
+        rows[row] = {"seconds": seconds.get(row)}
+        if model == "physical":
+            rows[row] |= _coefficient_columns(judge, variables)
+            for name, value in judge.models.physical.values(variables).items():
+                shape = judge.true_coefficients.get(name, np.asarray(value)).shape
+                value = np.broadcast_to(value, shape)
+                arrays[f"coefficient/{name}/{row}"] = _on_data_grid(judge, value)
+        for split, sims in splits.items():
+            summary = evaluate.summarise(errors, sims, dt)
+            rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
+            if model == "physical":
+                _warn_of_limits(judge.problem, row, split, summary)
+            arrays[f"nrmse/{split}/{row}"] = evaluate.mean_curve(errors, sims)
+        arrays[f"rollout/{row}"] = errors["rollouts"][shown[0]]
+    return rows, arrays
+
+
+def _arrays(judge, shown) -> dict[str, np.ndarray]:
+    """What figures need beside the rows."""
+    problem, observations = judge.problem, judge.observations
+    domain = problem.domain
+    quantities = [q for q in problem.quantities if q.is_predicted]
+    arrays = {
+        f"coefficient/{name}/truth": _on_data_grid(judge, truth)
+        for name, truth in judge.true_coefficients.items()
+    }
+    if observations.truth is None:
+        seen = observations.select((shown,))
+        seen = jnp.where(seen.weights[0] > 0, seen.states[0], jnp.nan)
+        arrays["rollout/observed"] = np.asarray(seen)
+    else:
+        arrays["rollout/truth"] = np.asarray(observations.truth.states[shown])
+    return arrays | {
+        "quantities": np.array([q.name for q in quantities]),
+        "components": np.array([q.num_components for q in quantities]),
+        "coordinates": domain.coordinates(),
+        "extent": np.array(domain.extent),
+        "dt": np.array(problem.dt),
+        "times": problem.dt * np.arange(observations.num_steps + 1),
+        "observed": observed_region(observations),
+    }
+
+
+def _true_coefficients(problem, models, observations) -> dict[str, np.ndarray]:
+    """True values of the learned coefficients, in the shape of the fitted ones."""
+    if observations.truth is None:
+        return {}
+    known = observations.truth.coefficients
+    params = jax.eval_shape(models.physical.model.init, jax.random.key(0))
+    shapes = jax.eval_shape(models.physical.values, params)
+    result = {}
+    for name in models.physical.learned:
+        if name in known:
+            value = restrict_value(problem, name, known[name])
+            shape = np.broadcast_shapes(shapes[name].shape, value.shape)
+            result[name] = np.broadcast_to(value, shape)
+    return result
+
+
+def _coefficient_errors(judge, params) -> dict[str, float]:
+    values = judge.models.physical.values(params)
+    return {
+        name: float(metrics.relative_error(values[name], truth))
+        for name, truth in judge.true_coefficients.items()
+    }
+
+
+def _coefficient_columns(judge, params) -> dict[str, float]:
+    errors = _coefficient_errors(judge, params)
+    if not errors:
+        return {}
+    columns = {f"coefficient_error/{name}": error for name, error in errors.items()}
+    return {"coefficient_error": max(errors.values())} | columns
+
+
+def _on_data_grid(judge, value) -> np.ndarray:
+    """Repeats a field's values on the physical grid to the cells of the data's."""
+    value = np.asarray(value)
+    if value.ndim:
+        for axis in range(judge.problem.domain.ndim):
+            value = np.repeat(value, judge.problem.factor, axis)
+    return value
+
+
+def _warn_of_limits(problem, row, split, summary):
+    for name, limit in problem.limits.items():
+        # Not <=, so that a NaN warns.
+        if not summary[f"max_{name}"] <= limit:
+            logging.warning(
+                "%s: the largest %s of the %s rollouts is %.3g, above %.3g: raise the "
+                "resolution or lower dt",
+                table.ROWS[row],
+                name,
+                split,
+                summary[f"max_{name}"],
+                limit,
+            )
