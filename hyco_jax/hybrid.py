@@ -14,19 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hyco_jax.types import (
-    Array,
-    HybridState,
-    Metrics,
-    Params,
-    Side,
-    TrainState,
-    Trajectories,
-)
+from hyco_jax.types import Array, HybridState, Metrics, Params, Side, TrainState
 
 
 class Player(NamedTuple):
     """One of the two models as the cycle sees it; pure functions.
+
+    What `real` and generated data are is a matter of the two players: windows of
+    trajectories, or samples at points.
 
     Attributes:
         generate: `(params, real, key)` -> predictions for the partner, any pytree.
@@ -36,16 +31,16 @@ class Player(NamedTuple):
         score: `(params, real)` -> loss on the real data, ().
     """
 
-    generate: Callable[[Params, Trajectories, Array], Any]
-    augment: Callable[[Trajectories, Any, Array], Any]
+    generate: Callable[[Params, Any, Array], Any]
+    augment: Callable[[Any, Any, Array], Any]
     train: Callable[[TrainState, Any, Array], tuple[TrainState, Metrics]]
-    score: Callable[[Params, Trajectories], Array]
+    score: Callable[[Params, Any], Array]
 
 
-Cycle = Callable[[HybridState, Trajectories], tuple[HybridState, Metrics]]
+Cycle = Callable[[HybridState, Any], tuple[HybridState, Metrics]]
 
 
-def init_side(player: Player, train_state: TrainState, real: Trajectories) -> Side:
+def init_side(player: Player, train_state: TrainState, real: Any) -> Side:
     """Scores a model before its first cycle."""
     score = player.score(train_state.variables, real)
     return Side(train_state, score, train_state.params, score)
@@ -118,6 +113,20 @@ def make_solo_cycle(name: str, player: Player) -> Cycle:
         return state, {name: metrics}
 
     return cycle
+
+
+def repeat(cycle: Cycle, num_cycles: int) -> Cycle:
+    """Makes one program of several cycles, whose metrics come back stacked.
+
+    Args:
+        cycle: Of `make_hybrid_cycle` or `make_solo_cycle`.
+        num_cycles: Cycles of one call, static; the metrics' first axis.
+    """
+
+    def cycles(state, real):
+        return jax.lax.scan(lambda s, _: cycle(s, real), state, length=num_cycles)
+
+    return cycles
 
 
 def trust(generated: Any, partner: Side, own: Side, power: float) -> Array:

@@ -1,23 +1,56 @@
 """Shared types and the axis legend.
 
-Axes: `N` simulations, `T` time steps of a record, `B` windows of a batch, `W` windows
-of a data set, `K` horizon, `*S` spatial axes (`X`, `X Y` or `X Y Z`), `C` channels.
-Arrays are channels-last: state `u (*S, C)`, trajectories `(N, T + 1, *S, C)`,
-targets of a batch of windows `(B, K, *S, C)`.
+A model answers queries; data are weighted samples of answers.
+
+Axes: `N` simulations, `T` time steps of a record, `B` samples of a batch, `W` samples
+of a data set, `K` horizon, `M` points, `*S` spatial axes (`X`, `X Y` or `X Y Z`), `C`
+channels, of which the last `G` are driven. Arrays are channels-last: state `u (*S, C)`,
+trajectories `(N, T + 1, *S, C)`, answers on the grid `(B, K, *S, C)`, at points
+`(B, M, C)`.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 Array = jax.Array
 Params = dict[str, Any]
-StepFn = Callable[[Params, Array], Array]
 Metrics = dict[str, Array]
-# Maps the physical values of a PDE's coefficients, by name, and the state.
-PdeStep = Callable[[dict[str, Array], Array], Array]
+# `(params, u)` -> the state one time step later, u `(*S, C)`; where quantities are
+# driven `(params, u, after)`, with their values `(*S, G)` at the end of the step.
+StepFn = Callable[..., Array]
+# The same with the physical values of a PDE's coefficients, by name, for params.
+PdeStep = Callable[..., Array]
+
+
+@struct.dataclass
+class Query:
+    """What a model is asked: B stretches of time, on the grid or at points.
+
+    Attributes:
+        sim: Which simulation, shape `(B,)`, int32.
+        start: Step at which the stretch begins, shape `(B,)`, int32.
+        u0: The state there, shape `(B, *S, C)`; None where the model has its own.
+        points: Time since the start and position, shape `(B, M, 1 + D)`; None for all
+            of the grid at the K steps that follow.
+        given: Driven channels at the steps 0 to K, shape `(B, K + 1, *S, G)`; None if
+            nothing is driven.
+        horizon: Number K of steps, static.
+    """
+
+    sim: Array
+    start: Array
+    u0: Array | None = None
+    points: Array | None = None
+    given: Array | None = None
+    horizon: int = struct.field(pytree_node=False, default=1)
+
+
+# Maps params and a query to `(B, K, *S, C)` on the grid, `(B, M, C)` at points.
+PredictFn = Callable[[Params, Query], Array]
 
 
 class Model(NamedTuple):
@@ -25,11 +58,43 @@ class Model(NamedTuple):
 
     Attributes:
         init: Maps a PRNG key to the parameters, a dict of named arrays or pytrees.
-        step: Maps `(params, u)`, with `u (*S, C)`, to the state one time step later.
+        predict: Answers queries.
     """
 
     init: Callable[[Array], Params]
-    step: StepFn
+    predict: PredictFn
+
+
+@struct.dataclass
+class Samples:
+    """What both trainers consume: `(query, target, weight)`.
+
+    Attributes:
+        query: Of B samples.
+        targets: The right answers, shaped as a model's.
+        weights: Of their rank, each axis of full length or 1; 0 means unobserved, and
+            the target is never used, NaN or not.
+    """
+
+    query: Query
+    targets: Array
+    weights: Array
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.targets)
+
+    def take(self, index: Array) -> "Samples":
+        """Gathers the samples `index (B,)`."""
+        shared = len(self.weights) != self.count
+        weights = self.weights if shared else self.weights[index]
+        rest = jax.tree.map(lambda x: x[index], (self.query, self.targets))
+        return Samples(*rest, weights)
+
+    def mean_weight(self) -> Array:
+        """Mean over the samples of the sum of a sample's weights, ()."""
+        return jnp.broadcast_to(self.weights, self.targets.shape).sum() / self.count
 
 
 @struct.dataclass
@@ -47,58 +112,15 @@ class Trajectories:
 
 
 @struct.dataclass
-class Windows:
-    """Windows of trajectories, addressed by index and gathered on demand.
-
-    A window starts at the state `inputs[sim, start]`; its targets are the `horizon`
-    entries `targets[sim, start + 1:]` that follow.
-
-    Attributes:
-        inputs: Shape `(N, T + 1, *S, C)`.
-        targets: Shape `(N, T + 1, *S, C)`; often the same array as `inputs`.
-        weights: Of the targets; of their rank, each axis of full length or 1.
-        sim: Simulation of each window, shape `(W,)`.
-        start: Time index of each window's input, shape `(W,)`.
-        horizon: Number K of predicted steps, static.
-    """
-
-    inputs: Array
-    targets: Array
-    weights: Array
-    sim: Array
-    start: Array
-    horizon: int = struct.field(pytree_node=False)
-
-
-@struct.dataclass
-class Batch:
-    """What both trainers consume: `(input, target, weight)`.
-
-    Attributes:
-        inputs: Shape `(B, *S, C)`.
-        targets: Shape `(B, K, *S, C)`.
-        weights: Broadcasts to the targets, channels included.
-        sim: Simulation of each window, shape `(B,)`.
-        start: Time index of each window's input, shape `(B,)`.
-    """
-
-    inputs: Array
-    targets: Array
-    weights: Array
-    sim: Array
-    start: Array
-
-
-@struct.dataclass
 class TrainState:
     """The state of one trainer: arrays only, so that it is its own checkpoint.
 
     Attributes:
-        step: Updates (synthetic) or iterations (physical) made so far, () int32.
+        step: Updates (minibatch) or iterations (full batch) made so far, () int32.
         params: What the optimiser fits.
         opt_state: State of the optimiser.
         constants: What no optimiser touches, such as fixed coefficients; its names
-            differ from those of `params`, and a model's `step` takes the union.
+            differ from those of `params`, and a model takes the union.
     """
 
     step: Array
@@ -108,7 +130,7 @@ class TrainState:
 
     @property
     def variables(self) -> Params:
-        """The union of params and constants, what `Model.step` takes."""
+        """The union of params and constants, what a model takes."""
         return {**self.constants, **self.params}
 
 

@@ -1,12 +1,30 @@
 """What is statically known of observed data, and the checks that follow from it."""
 
 import dataclasses
+import math
 
 import numpy as np
+from flax import struct
 
-from hyco_jax.data import data, windows
-from hyco_jax.grids.quantities import Quantities
-from hyco_jax.types import Trajectories
+from hyco_jax.data import statistics, windows
+from hyco_jax.grids.quantities import Quantities, num_driven
+from hyco_jax.types import Array, Trajectories
+
+HELD_OUT_SHARE = 0.1
+
+
+@struct.dataclass
+class Real:
+    """The real data as both players see them.
+
+    Attributes:
+        training: What the models learn from; shorter than the record where its end is
+            held out.
+        scored: The whole record, with weight 0 for what does not count in scores.
+    """
+
+    training: Trajectories
+    scored: Trajectories
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +36,14 @@ class Record:
         shape: `(N, T + 1, *S, C)` of the states.
         scale: Variance of the observed data, the unit of every loss, shape `(C,)`.
         predicted: Entries that models predict, broadcasts to `(*S, C)`, bool.
+        num_driven: Number G of driven channels.
     """
 
     weights: np.ndarray
     shape: tuple[int, ...]
     scale: np.ndarray
     predicted: np.ndarray | bool = True
+    num_driven: int = 0
 
     @property
     def num_sims(self) -> int:
@@ -51,6 +71,11 @@ class Record:
             self.predicted,
         )
 
+    def of(self, other: Trajectories) -> "Record":
+        """The facts of other trajectories, measured by the scale of these."""
+        weights, shape = np.asarray(other.weights), tuple(other.states.shape)
+        return dataclasses.replace(self, weights=weights, shape=shape)
+
     def check_used(self, used: list[tuple[np.ndarray, np.ndarray, int]]):
         """Raises a ValueError if an observation is no window's target."""
         unused = windows.num_unused(self.weights, self.shape, used)
@@ -72,15 +97,62 @@ def make_record(
     Args:
         real: Observed trajectories.
         quantities: Of the state; a single one by default.
-        predicted: Entries that models predict, see `state.predicted_entries`.
+        predicted: Entries that models predict, see `quantities.predicted_entries`.
 
     Raises:
         ValueError: If a quantity's observations don't vary, or there are none.
     """
-    scale = np.asarray(data.variance(real.states, real.weights, quantities))
+    scale = np.asarray(statistics.variance(real.states, real.weights, quantities))
     if not (scale > 0).all():
         raise ValueError(
             f"the observed data have variances {scale}, one for each channel, expected "
             "> 0; a constant field identifies nothing"
         )
-    return Record(np.asarray(real.weights), tuple(real.states.shape), scale, predicted)
+    driven = num_driven(quantities or ())
+    weights, shape = np.asarray(real.weights), tuple(real.states.shape)
+    return Record(weights, shape, scale, predicted, driven)
+
+
+def make_real(observed: Trajectories, hold_out: bool) -> Real:
+    """Splits off the end of every record, for scores that no model has trained on.
+
+    Args:
+        observed: The observed training simulations.
+        hold_out: Whether to; else the scores are those of the training data.
+
+    Returns:
+        With a hold-out, the last tenth of the observed times counts in scores alone.
+
+    Raises:
+        ValueError: If fewer than two times after t = 0 are observed.
+    """
+    if not hold_out:
+        return Real(observed, observed)
+    last = training_steps(np.asarray(observed.weights), observed.states.shape[1] - 1)
+    training = Trajectories(
+        observed.states[:, : last + 1], _until(observed.weights, last)
+    )
+    is_held = np.arange(observed.states.shape[1]) > last
+    is_held = is_held.reshape(1, -1, *[1] * (observed.states.ndim - 2))
+    return Real(training, observed.replace(weights=observed.weights * is_held))
+
+
+def training_steps(weights: np.ndarray, num_steps: int) -> int:
+    """Steps of a record that are left when its last tenth of observations is held out.
+
+    Raises:
+        ValueError: If fewer than two times after t = 0 are observed.
+    """
+    axes = tuple(a for a in range(weights.ndim) if a != 1)
+    seen = np.broadcast_to((weights > 0).any(axis=axes), num_steps + 1)
+    times = np.flatnonzero(seen[1:]) + 1
+    if len(times) < 2:
+        raise ValueError(
+            f"{len(times)} times after t = 0 are observed, expected two at least to "
+            "hold one out for trust; observe more, or set --config.hybrid.trust_power=0"
+        )
+    return int(times[-math.ceil(HELD_OUT_SHARE * len(times))]) - 1
+
+
+def _until(weights: Array, last: int) -> Array:
+    return weights if weights.shape[1] == 1 else weights[:, : last + 1]

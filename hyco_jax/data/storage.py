@@ -1,4 +1,4 @@
-"""Simulations in `.npz` files, checked when they are read."""
+"""Observations in `.npz` files, checked when they are read."""
 
 import io
 import zipfile
@@ -10,28 +10,30 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hyco_jax.data.observations import Observations, Truth
 from hyco_jax.grids.domain import Domain
-from hyco_jax.grids.quantities import (
-    Quantities,
-    num_channels,
-    num_static,
-    predicted_entries,
-)
 from hyco_jax.running import workdir
 from hyco_jax.types import Trajectories
 
-_NAMES = ("dt", "extent", "states", "truth", "weights")
+_NEEDED = ("dt", "extent", "states", "weights")
+_SPLITS = ("train", "val", "test")
 
 
-def save(path: Path, truth, observed: Trajectories, domain: Domain, dt: float):
-    """Stores simulations as `.npz`, see `load`."""
+def save(path: Path, observations: Observations, domain: Domain, dt: float):
+    """Stores observations as `.npz`, see `load`."""
     arrays = {
-        "truth": truth,
-        "states": observed.states,
-        "weights": observed.weights,
+        "states": observations.observed.states,
+        "weights": observations.observed.weights,
         "dt": np.float64(dt),
         "extent": np.array(domain.extent),
     }
+    arrays |= {name: np.array(getattr(observations, name), int) for name in _SPLITS}
+    if observations.truth is not None:
+        arrays["truth"] = observations.truth.states
+        arrays |= {
+            f"coefficient/{name}": value
+            for name, value in observations.truth.coefficients.items()
+        }
     write_npz(path, arrays)
 
 
@@ -43,51 +45,65 @@ def write_npz(path: Path, arrays: Mapping[str, ArrayLike]):
 
 
 def load(
-    path: Path, domain: Domain, dt: float, quantities: Quantities
-) -> tuple[np.ndarray, Trajectories]:
-    """Loads simulations, without unpickling.
+    path: Path,
+    domain: Domain,
+    dt: float,
+    splits: Mapping[str, tuple[int, ...]] | None = None,
+) -> Observations:
+    """Loads observations, without unpickling.
 
     Args:
-        path: An `.npz` file with `truth` and `states (N, T + 1, *S, C)`, `weights` of
-            the same rank, `dt ()` and `extent (D,)`. `truth` is what models are scored
-            against; training doesn't see it.
-        domain: The grid that is fitted.
+        path: An `.npz` file with `states (N, T + 1, *S, C)`, `weights` of the same
+            rank, `dt ()` and `extent (D,)`; by option `truth`, shaped as the states,
+            `coefficient/<name>`, the true coefficients on the grid, and `train`, `val`
+            and `test`, the simulations of each split.
+        domain: The grid of the data.
         dt: Its time step.
-        quantities: Of the state.
+        splits: Simulations of each split; by default the file's own.
 
     Returns:
-        Truth and observed trajectories; what models don't predict has weight 0.
+        The observations; whether they fit a problem, `observations.check` says.
 
     Raises:
-        ValueError: If the file is missing, corrupt, lacks an entry, doesn't fit the
-            grid, or holds a non-finite value where its weight is not 0 or a quantity
-            is static.
+        ValueError: If the file is missing, corrupt or lacks an entry, an entry has a
+            wrong type, or its grid or time step is another.
     """
-    entries = _read(path)
-    missing = sorted(set(_NAMES) - set(entries))
+    entries = read_npz(path)
+    missing = sorted(set(_NEEDED) - set(entries))
     if missing:
         raise ValueError(
-            f"{path} lacks {missing}; it needs {list(_NAMES)}, as "
-            "hyco_jax.storage.save writes them"
+            f"{path} lacks {missing}; it needs {list(_NEEDED)}, as "
+            "hyco_jax.data.storage.save writes them"
         )
-    for name, entry in entries.items():
-        if name in _NAMES and not np.issubdtype(entry.dtype, np.floating):
+    for name in (*_NEEDED, "truth"):
+        entry = entries.get(name, np.zeros(()))
+        if not np.issubdtype(entry.dtype, np.floating):
             raise ValueError(
                 f"{path} holds {name!r} of type {entry.dtype}, expected float32; "
                 "convert it"
             )
-    states, weights = entries["states"], entries["weights"]
-    truth = entries["truth"]
-    _check_shapes(path, truth, states, weights, domain, num_channels(quantities))
     _check_grid(path, entries["dt"], entries["extent"], domain, dt)
-    _check_values(path, states, weights, num_static(quantities))
-    predicted = predicted_entries(quantities, domain)
-    if not predicted.all():
-        weights = weights * predicted
-    return truth, Trajectories(jnp.asarray(states), jnp.asarray(weights, states.dtype))
+    if splits is None:
+        splits = {k: tuple(int(i) for i in entries.get(k, ())) for k in _SPLITS}
+    truth = None
+    if "truth" in entries:
+        coefficients = {
+            name.removeprefix("coefficient/"): value
+            for name, value in entries.items()
+            if name.startswith("coefficient/")
+        }
+        truth = Truth(entries["truth"], coefficients)
+    states = jnp.asarray(entries["states"], jnp.float32)
+    observed = Trajectories(states, jnp.asarray(entries["weights"], states.dtype))
+    return Observations(observed, **splits, truth=truth)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of an `.npz` file.
+
+    Raises:
+        ValueError: If it is missing or not readable.
+    """
     try:
         file = np.load(path, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
@@ -110,23 +126,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _check_shapes(path, truth, states, weights, domain: Domain, channels: int):
-    expected = (*domain.resolution, channels)
-    if states.shape[2:] != expected or len(states) < 1 or states.shape[1] < 2:
-        raise ValueError(
-            f"{path} holds states of shape {states.shape}, expected (simulations, "
-            f"steps + 1, {', '.join(map(str, expected))}); fit the data or the grid"
-        )
-    fits = weights.ndim == states.ndim and all(
-        w in (1, n) for w, n in zip(weights.shape, states.shape, strict=True)
-    )
-    if not fits or truth.shape != states.shape:
-        raise ValueError(
-            f"{path} holds weights of shape {weights.shape} and truth of shape "
-            f"{truth.shape}, which don't fit states of shape {states.shape}"
-        )
-
-
 def _check_grid(path, file_dt, extent, domain: Domain, dt: float):
     same = file_dt.shape == () and extent.shape == (domain.ndim,)
     if (
@@ -137,27 +136,4 @@ def _check_grid(path, file_dt, extent, domain: Domain, dt: float):
         raise ValueError(
             f"{path} holds dt={file_dt.tolist()}, extent={extent.tolist()}, the config "
             f"has dt={dt}, extent={domain.extent}; make them agree"
-        )
-
-
-def _check_values(path, states, weights, num_static: int):
-    if not np.isfinite(weights).all() or weights.min() < 0:
-        raise ValueError(
-            f"{path} holds weights that are not finite and >= 0; correct them"
-        )
-    bad = ~np.isfinite(states) & (np.broadcast_to(weights, states.shape) > 0)
-    if bad.any():
-        raise ValueError(
-            f"{path} holds {bad.sum()} non-finite observed values; give them weight 0 "
-            "or remove them"
-        )
-    if not np.isfinite(states[:, 0]).all():
-        raise ValueError(
-            f"{path} lacks values of states at t = 0, which has to be complete; add "
-            "them"
-        )
-    if not np.isfinite(states[..., states.shape[-1] - num_static :]).all():
-        raise ValueError(
-            f"{path} lacks values of the {num_static} last channels, which are static "
-            "and have to be known at all times; repeat them"
         )

@@ -4,11 +4,68 @@ A window is addressed by (simulation, start). It is gathered on the device when 
 needed, so that no state is ever stored twice.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 
-from hyco_jax.types import Array, Batch, Trajectories, Windows
+from hyco_jax.types import Array, Query, Samples, Trajectories
+
+
+@struct.dataclass
+class Windows:
+    """Windows of trajectories: samples that are gathered on demand.
+
+    A window starts at the state `inputs[sim, start]`; its targets are the `horizon`
+    entries `targets[sim, start + 1:]` that follow.
+
+    Attributes:
+        inputs: Shape `(N, T + 1, *S, C)`.
+        targets: Shape `(N, T + 1, *S, C)`; often the same array as `inputs`.
+        weights: Of the targets; of their rank, each axis of full length or 1.
+        sim: Simulation of each window, shape `(W,)`.
+        start: Time index of each window's input, shape `(W,)`.
+        horizon: Number K of predicted steps, static.
+        num_driven: Number G of driven channels, the last ones of the inputs, static.
+    """
+
+    inputs: Array
+    targets: Array
+    weights: Array
+    sim: Array
+    start: Array
+    horizon: int = struct.field(pytree_node=False)
+    num_driven: int = struct.field(pytree_node=False, default=0)
+
+    @property
+    def count(self) -> int:
+        """Number W of windows."""
+        return len(self.sim)
+
+    def take(self, index: Array) -> Samples:
+        """Gathers the windows `index (B,)`."""
+        sim, start = self.sim[index], self.start[index]
+        times = _target_times(start, self.horizon)
+        num_sims, num_times = self.weights.shape[:2]
+        weights = self.weights[
+            (sim if num_sims > 1 else jnp.zeros_like(sim))[:, None],
+            times if num_times > 1 else jnp.zeros_like(times),
+        ]
+        given = None
+        if self.num_driven:
+            known = self.inputs[..., -self.num_driven :]
+            all_times = jnp.concatenate([start[:, None], times], axis=1)
+            given = known[sim[:, None], all_times]
+        query = Query(sim, start, self.inputs[sim, start], None, given, self.horizon)
+        return Samples(query, self.targets[sim[:, None], times], weights)
+
+    def mean_weight(self) -> Array:
+        """Mean over the windows of the sum of a window's weights, ()."""
+        weights, shape = self.weights, self.targets.shape
+        copies = np.prod(shape[2:]) / np.prod(weights.shape[2:])
+        per_time = copies * weights.sum(axis=tuple(range(2, weights.ndim)))
+        per_time = jnp.broadcast_to(per_time, shape[:2])
+        times = _target_times(self.start, self.horizon)
+        return per_time[self.sim[:, None], times].sum(axis=1).mean()
 
 
 def real_index(
@@ -65,15 +122,19 @@ def real_index(
 
 
 def real_windows(
-    real: Trajectories, index: tuple[np.ndarray, np.ndarray], horizon: int
+    real: Trajectories,
+    index: tuple[np.ndarray, np.ndarray],
+    horizon: int,
+    num_driven: int = 0,
 ) -> Windows:
     """Addresses the windows `index` (see `real_index`) of observed trajectories."""
     sim, start = (jnp.asarray(i) for i in index)
-    return Windows(real.states, real.states, real.weights, sim, start, horizon)
+    states = real.states
+    return Windows(states, states, real.weights, sim, start, horizon, num_driven)
 
 
 def predicted_windows(
-    inputs: Array, targets: Array, weights: Array, horizon: int
+    inputs: Array, targets: Array, weights: Array, horizon: int, num_driven: int = 0
 ) -> Windows:
     """Addresses every window of predicted trajectories; traceable.
 
@@ -82,6 +143,7 @@ def predicted_windows(
         targets: What follows them: the same predictions, or real observations.
         weights: Weights of the targets; each axis of full length or 1.
         horizon: Number K of predicted steps.
+        num_driven: Number of driven channels.
 
     Returns:
         `N * (T + 1 - K)` windows.
@@ -94,7 +156,8 @@ def predicted_windows(
     starts = jnp.arange(num_steps + 1 - horizon, dtype=jnp.int32)
     sims = jnp.arange(num_sims, dtype=jnp.int32)
     sim, start = jnp.meshgrid(sims, starts, indexing="ij")
-    return Windows(inputs, targets, weights, sim.ravel(), start.ravel(), horizon)
+    sim, start = sim.ravel(), start.ravel()
+    return Windows(inputs, targets, weights, sim, start, horizon, num_driven)
 
 
 def num_unused(
@@ -117,45 +180,6 @@ def num_unused(
             covered[sim, start + 1 : start + 1 + horizon] = True
     entries = np.broadcast_to(np.asarray(weights) > 0, shape).reshape(*shape[:2], -1)
     return int(entries.sum(axis=-1)[~covered].sum())
-
-
-def gather(windows: Windows, index: Array) -> Batch:
-    """Gathers the windows `index (B,)` into a batch."""
-    sim, start = windows.sim[index], windows.start[index]
-    times = _target_times(start, windows.horizon)
-    num_sims, num_times = windows.weights.shape[:2]
-    weights = windows.weights[
-        (sim if num_sims > 1 else jnp.zeros_like(sim))[:, None],
-        times if num_times > 1 else jnp.zeros_like(times),
-    ]
-    return Batch(
-        windows.inputs[sim, start],
-        windows.targets[sim[:, None], times],
-        weights,
-        sim,
-        start,
-    )
-
-
-def concatenate(batches: list[Batch]) -> Batch:
-    """Concatenates batches of equal horizon."""
-    if len(batches) == 1:
-        return batches[0]
-    full = [
-        batch.replace(weights=jnp.broadcast_to(batch.weights, batch.targets.shape))
-        for batch in batches
-    ]
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *full)
-
-
-def mean_weight(windows: Windows) -> Array:
-    """Mean over the windows of the sum of a window's weights, ()."""
-    weights, shape = windows.weights, windows.targets.shape
-    copies = np.prod(shape[2:]) / np.prod(weights.shape[2:])
-    per_time = copies * weights.sum(axis=tuple(range(2, weights.ndim)))
-    per_time = jnp.broadcast_to(per_time, shape[:2])
-    times = _target_times(windows.start, windows.horizon)
-    return per_time[windows.sim[:, None], times].sum(axis=1).mean()
 
 
 def check_horizon(horizon: int, num_steps: int):

@@ -15,7 +15,10 @@ class Quantity(NamedTuple):
         name: Of the quantity, such as "velocity".
         num_components: Its channels.
         is_static: Whether it is known and constant in time: an input of every model,
-            never predicted and in no loss. Static quantities come last in a state.
+            never predicted and in no loss.
+        is_driven: Whether it is known and changes in time, such as a measured boundary
+            temperature: given at every step, never predicted and in no loss. A state
+            has what is predicted first, then what is static, then what is driven.
         is_staggered: Whether component i holds values at the lower faces of the cells
             along axis i, else values at the cell centres. In a closed box the faces
             on the lower wall are fixed zeros; those on the upper one are not stored.
@@ -25,6 +28,12 @@ class Quantity(NamedTuple):
     num_components: int = 1
     is_static: bool = False
     is_staggered: bool = False
+    is_driven: bool = False
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether models predict it."""
+        return not (self.is_static or self.is_driven)
 
 
 Quantities = Sequence[Quantity]
@@ -35,9 +44,14 @@ def num_channels(quantities: Quantities) -> int:
     return sum(q.num_components for q in quantities)
 
 
-def num_static(quantities: Quantities) -> int:
-    """Number of static channels, the last ones of the state."""
-    return sum(q.num_components for q in quantities if q.is_static)
+def num_known(quantities: Quantities) -> int:
+    """Number of static and driven channels, the last ones of the state."""
+    return sum(q.num_components for q in quantities if not q.is_predicted)
+
+
+def num_driven(quantities: Quantities) -> int:
+    """Number G of driven channels, the last ones of the state."""
+    return sum(q.num_components for q in quantities if q.is_driven)
 
 
 def channels(quantities: Quantities) -> dict[str, slice]:
@@ -50,25 +64,25 @@ def channels(quantities: Quantities) -> dict[str, slice]:
 
 
 def predicted_entries(quantities: Quantities, domain: Domain) -> np.ndarray:
-    """Marks what models predict: all but static channels and faces on a wall.
+    """Marks what models predict: all but known channels and faces on a wall.
 
     Args:
-        quantities: Of the state, the static ones last.
+        quantities: Of the state, in the order of `Quantity`.
         domain: The grid.
 
     Returns:
         Shape `(*S, C)`, bool; each axis of S has length 1 if no entry depends on it.
 
     Raises:
-        ValueError: If a static quantity is not last, or a staggered one has not one
-            component per axis.
+        ValueError: If the quantities are in another order, one is both static and
+            driven, or a staggered one has not one component per axis.
     """
     _check(quantities, domain)
     walls = not domain.periodic and any(q.is_staggered for q in quantities)
     resolution = domain.resolution if walls else (1,) * domain.ndim
     mask = np.ones((*resolution, num_channels(quantities)), bool)
     for q, where in zip(quantities, channels(quantities).values(), strict=True):
-        mask[..., where] = not q.is_static
+        mask[..., where] = q.is_predicted
         if q.is_staggered and not domain.periodic:
             for axis in range(domain.ndim):
                 np.moveaxis(mask[..., where.start + axis], axis, 0)[0] = False
@@ -76,11 +90,11 @@ def predicted_entries(quantities: Quantities, domain: Domain) -> np.ndarray:
 
 
 def _check(quantities, domain):
-    is_static = [q.is_static for q in quantities]
-    if is_static != sorted(is_static):
+    order = [q.is_static + 2 * q.is_driven for q in quantities]
+    if order != sorted(order) or 3 in order:
         raise ValueError(
-            f"quantities={[q.name for q in quantities]} have a static one before "
-            "others; put the static ones last"
+            f"quantities={[q.name for q in quantities]} are out of order; put those "
+            "that are predicted first, then the static ones, then the driven ones"
         )
     for q in quantities:
         if q.is_staggered and q.num_components != domain.ndim:

@@ -5,11 +5,50 @@ its cells, a coarse face's the mean over its faces, so that fluxes and the discr
 divergence agree on both grids. Prolonging is linear, and restricting undoes it.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 
 from hyco_jax.grids.domain import Domain
-from hyco_jax.grids.quantities import Quantities, channels
+from hyco_jax.grids.quantities import Quantities, channels, num_channels
 from hyco_jax.types import Array, Trajectories
+
+
+@dataclasses.dataclass(frozen=True)
+class Resampling:
+    """From the grid of the data to a coarser one and back.
+
+    Attributes:
+        domain: The fine grid.
+        factor: How many times coarser the other one is; 1 changes nothing.
+        quantities: Of the state.
+    """
+
+    domain: Domain
+    factor: int
+    quantities: Quantities
+
+    def restrict(self, states: Array) -> Array:
+        """Restricts states `(..., *S, C)`."""
+        return restrict(states, self.factor, self.quantities, self.domain)
+
+    def restrict_weights(self, weights: Array) -> Array:
+        """Restricts weights: a coarse cell has the least of its cells."""
+        if self.factor == 1:
+            return weights
+        shape = (*weights.shape[:-1], num_channels(self.quantities))
+        weights = jnp.broadcast_to(weights, shape)
+        return _coarsened(weights, self.factor, self.quantities, self.domain, jnp.min)
+
+    def restrict_observed(self, real: Trajectories) -> Trajectories:
+        """Restricts observed trajectories: a cell is observed if all its cells are."""
+        weights = self.restrict_weights(real.weights)
+        return Trajectories(self.restrict(real.states), weights)
+
+    def prolong(self, states: Array) -> Array:
+        """Prolongs states of the coarse grid."""
+        coarse = self.domain.coarsened(self.factor)
+        return prolong(states, self.factor, self.quantities, coarse)
 
 
 def restrict(
@@ -29,23 +68,6 @@ def restrict(
     if factor == 1:
         return states
     return _coarsened(states, factor, quantities, domain, jnp.mean)
-
-
-def restrict_observed(
-    real: Trajectories, factor: int, quantities: Quantities, domain: Domain
-) -> Trajectories:
-    """Restricts observed trajectories.
-
-    A coarse cell has the least weight of its cells: it is observed if all of them are.
-    """
-    if factor == 1:
-        return real
-    shape = (*real.weights.shape[:-1], real.states.shape[-1])
-    weights = jnp.broadcast_to(real.weights, shape)
-    return Trajectories(
-        restrict(real.states, factor, quantities, domain),
-        _coarsened(weights, factor, quantities, domain, jnp.min),
-    )
 
 
 def prolong(

@@ -15,7 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.types import Array, Model, Params
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantities
+from hyco_jax.models import stepper
+from hyco_jax.types import Array, Model, Params, PdeStep
 
 Bounds = tuple[float, float]
 
@@ -42,6 +45,8 @@ class Role(NamedTuple):
     Attributes:
         is_positive: Whether it needs bounds, else it is signed.
         is_vector: Whether as a field it has one component per axis.
+        is_staggered: Whether component i of such a field lies at the lower faces of
+            the cells along axis i.
         is_potential: Whether only its gradient counts, so that its mean is taken off.
         can_vary: Whether it may be a field, else it is a number.
         must_vary: Whether it has to be a field.
@@ -49,6 +54,7 @@ class Role(NamedTuple):
 
     is_positive: bool
     is_vector: bool = False
+    is_staggered: bool = False
     is_potential: bool = False
     can_vary: bool = True
     must_vary: bool = False
@@ -110,7 +116,11 @@ def values(coefficients: Mapping[str, Coefficient], params: Params) -> dict[str,
 
 def make_model(
     coefficients: Mapping[str, Coefficient],
-    step: Callable[[dict[str, Array], Array], Array],
+    step: PdeStep,
+    domain: Domain,
+    dt: float,
+    quantities: Quantities | None = None,
+    remat: bool = False,
 ) -> Model:
     """Makes a PDE with unknown coefficients a model.
 
@@ -118,13 +128,20 @@ def make_model(
         coefficients: By name; its raw parameters are the model's parameters.
         step: Maps the physical values, by name, and the state `(*S, C)` to the state
             one time step later.
+        domain: The grid.
+        dt: Time step.
+        quantities: Of the state.
+        remat: See `stepper.stepper`.
     """
 
     def init(key):
         del key  # The guess is not random; networks need it.
         return {n: jax.tree.map(jnp.asarray, c.raw) for n, c in coefficients.items()}
 
-    return Model(init, lambda params, u: step(values(coefficients, params), u))
+    def fitted_step(params, *u):
+        return step(values(coefficients, params), *u)
+
+    return stepper.stepper(init, fitted_step, domain, dt, quantities, remat)
 
 
 def bounded(raw: Array, lower: float, upper: float) -> Array:

@@ -1,55 +1,68 @@
 """Makes a Linen module a synthetic model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantities
+from hyco_jax.models import stepper
 from hyco_jax.types import Array, Model, Params
 
 
 def as_model(
     module: nn.Module,
-    u_shape: Sequence[int],
+    domain: Domain,
+    dt: float,
+    quantities: Quantities,
     *,
-    predicted: np.ndarray | None = None,
     normalisation: Mapping[str, np.ndarray] | None = None,
+    remat: bool = False,
 ) -> Model:
-    """Makes a Linen module a synthetic model.
+    """Makes a Linen module a synthetic model, which advances the state one step.
 
     With a normalisation, `v = (u - mean) / std` is what the module sees and predicts,
-    and a residual step is `u + std f(v)`.
+    and a residual step is `u + std f(v)`. What is not predicted (static channels, faces
+    on a wall) is kept to the bit.
 
-    Flax is confined to this folder and `convolution.py`: a move to NNX would be here.
+    Flax is confined to this folder and `models/neural_field.py`: a move to NNX would
+    be here.
 
     Args:
-        module: Maps `u (*S, C)` to its next state; without mutable state. If it has
-            an attribute `static`, the output lacks that many channels, the last ones,
-            and a step keeps them.
-        u_shape: Shape of `u`.
-        predicted: Bools that broadcast to `u_shape`; where False, a step keeps `u` to
-            the bit, such as at the walls of a staggered grid.
+        module: Maps `u (*S, C)`, with G driven channels `(*S, C + G)`, their values at
+            the end of the step behind the state, to what is predicted of the next
+            state; without mutable state.
+        domain: The grid.
+        dt: Time step.
+        quantities: Of the state.
         normalisation: Statistics of the data, `{"mean": (C,), "std": (C,)}`.
+        remat: See `stepper.stepper`.
 
     Returns:
         The model; its parameters are `{"network": parameters of the module}`, and
         beside them "normalisation", constants for the trainer, if there is one.
 
     Raises:
-        ValueError: If `predicted` or `normalisation` is not as above, or a standard
-            deviation is not positive.
+        ValueError: If `normalisation` is not as above; at trace time, if a shape is
+            wrong.
     """
-    u_shape = tuple(u_shape)
-    static = getattr(module, "static", 0)
-    expected = (*u_shape[:-1], u_shape[-1] - static)
-    mask = _predicted(predicted, u_shape, static)
+    num_channels = meanings.num_channels(quantities)
+    num_driven = meanings.num_driven(quantities)
+    known = meanings.num_known(quantities)
+    count = num_channels - known
+    u_shape = (*domain.resolution, num_channels)
+    mask = meanings.predicted_entries(quantities, domain)[..., :count]
+    mask = None if mask.all() else mask
     statistics = None if normalisation is None else _checked(normalisation, u_shape)
 
     @jax.jit
     def init(key: Array) -> Params:
-        u = jax.ShapeDtypeStruct(u_shape, jnp.float32)
+        shape = (*domain.resolution, num_channels + num_driven)
+        u = jax.ShapeDtypeStruct(shape, jnp.float32)
         params = {"network": module.lazy_init(key, u)["params"]}
         if statistics is not None:
             params["normalisation"] = jax.tree.map(jnp.asarray, statistics)
@@ -57,51 +70,33 @@ def as_model(
 
     def apply(params: Params, u: Array) -> Array:
         out = module.apply({"params": params["network"]}, u)
+        expected = (*domain.resolution, count)
         if out.shape != expected:
             raise ValueError(
                 f"{type(module).__name__} maps {u.shape} to {out.shape}, expected "
-                f"{expected}: the shape of u without its {static} static channels"
+                f"{expected}: the {count} channels that are predicted"
             )
         return out
 
-    def step(params: Params, u: Array) -> Array:
+    def step(params: Params, u: Array, *after: Array) -> Array:
         if u.shape != u_shape:
             raise ValueError(
                 f"u has shape {u.shape}, expected {u_shape}; batch with jax.vmap"
             )
-        if statistics is None:
-            out = apply(params, u)
-        else:
+        seen = u
+        if statistics is not None:
             mean, std = (params["normalisation"][name] for name in ("mean", "std"))
-            count = expected[-1]
-            out = apply(params, (u - mean) / std)
+            seen = (u - mean) / std
+            after = [(a - mean[-num_driven:]) / std[-num_driven:] for a in after]
+        out = apply(params, jnp.concatenate([seen, *after], axis=-1))
+        if statistics is not None:
             out = mean[:count] + std[:count] * out
         out = out.astype(u.dtype)
-        if static:
-            out = jnp.concatenate([out, u[..., -static:]], axis=-1)
-        return out if mask is None else jnp.where(mask, out, u)
+        if mask is not None:
+            out = jnp.where(mask, out, u[..., :count])
+        return jnp.concatenate([out, u[..., count:]], axis=-1) if known else out
 
-    return Model(init, step)
-
-
-def _predicted(predicted, u_shape, static):
-    """Returns the mask, or None if it keeps nothing but static channels."""
-    if predicted is None:
-        return None
-    mask = np.asarray(predicted)
-    try:
-        fits = np.broadcast_shapes(mask.shape, u_shape) == u_shape
-    except ValueError:
-        fits = False
-    if mask.dtype != bool or not fits:
-        raise ValueError(
-            f"predicted has shape {mask.shape} of {mask.dtype}, expected bools that "
-            f"broadcast to {u_shape}"
-        )
-    whole = np.broadcast_to(mask, u_shape)[..., : u_shape[-1] - static]
-    if not whole.any():
-        raise ValueError("predicted is False everywhere; expected an entry to predict")
-    return None if whole.all() else mask
+    return stepper.stepper(init, step, domain, dt, quantities, remat)
 
 
 def _checked(normalisation, u_shape):

@@ -18,22 +18,83 @@ Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, 
 respect to ν and u.
 """
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, schemes
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"viscosity": Role(is_positive=True)}
+DataSettings = generate.DataSettings
 
 _UNROLL = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, and the viscosity that data are simulated with."""
+
+    substeps: int = key(
+        0,
+        "of the diffusion; 0: as many as stability needs",
+        rules.integer(0, checks.MAX_SUBSTEPS),
+    )
+    viscosity: str = key(
+        "sine_squared",
+        "the true one: offset + scale Π sin²(πx/L), or constant",
+        rules.choice("sine_squared", "constant"),
+    )
+    viscosity_scale: float = key(3.0, "see viscosity", rules.not_negative())
+    viscosity_offset: float = key(1.0, "see viscosity", rules.not_negative())
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain()
+    scale, offset = settings.viscosity_scale, settings.viscosity_offset
+
+    def true_values(domain):
+        if settings.viscosity == "constant":
+            return {"viscosity": np.full(domain.resolution, scale + offset)}
+        return {"viscosity": sine_squared_viscosity(domain, scale, offset)}
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain),
+        roles=COEFFICIENTS,
+        make_step=functools.partial(make_step, substeps=settings.substeps or None),
+        sample_u0=functools.partial(
+            sample_u0, scale=data.scale, amplitude=data.amplitude
+        ),
+        true_values=true_values,
+        factor=settings.factor,
+        spec=make_spec("burgers", settings, data),
+    )
 
 
 def quantities(domain: Domain) -> tuple[Quantity, ...]:

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,30 +18,49 @@ from absl import logging
 
 from hyco_jax.hybrid import Cycle
 from hyco_jax.running import checkpoints, metric_writer
-from hyco_jax.types import HybridState, Trajectories
+from hyco_jax.types import HybridState
+
+_LOGS = ("metrics.jsonl", "timings.jsonl")
 
 
 class Terminated(Exception):
     """A SIGTERM came; the stage was saved after the cycle it was in."""
 
 
+class Call(NamedTuple):
+    """A jitted program and how many cycles it makes; its metrics are stacked."""
+
+    run: Cycle
+    num_cycles: int
+
+
+class Stage(NamedTuple):
+    """What is trained: "physical", "synthetic" or "hybrid", and its calls in order."""
+
+    name: str
+    calls: tuple[Call, ...]
+
+    @property
+    def num_cycles(self) -> int:
+        """Cycles of all calls."""
+        return sum(call.num_cycles for call in self.calls)
+
+
 @dataclasses.dataclass(frozen=True)
-class Stage:
-    """What is trained, and how it is written down.
+class Watch:
+    """What happens beside the training; rounded up to the end of a call.
 
     Attributes:
-        name: "physical", "synthetic" or "hybrid"; names its lines and checkpoints.
-        cycle_fns: The jitted cycle function of each cycle, in order; repeats share one.
-        evaluate: Maps a state to metrics for the log.
+        evaluate: Maps a stage's name and its state to metrics for the log.
+        callback: Called with every line of the log, or None.
         log_every: Cycles between two lines on the terminal.
         eval_every: Cycles between two evaluations.
         save_every: Cycles between two checkpoints.
         keep_checkpoints: How many are kept.
     """
 
-    name: str
-    cycle_fns: tuple[Cycle, ...]
-    evaluate: Callable[[HybridState], dict[str, float]]
+    evaluate: Callable[[str, HybridState], dict[str, float]]
+    callback: Callable[[dict[str, Any]], None] | None
     log_every: int
     eval_every: int
     save_every: int
@@ -48,14 +68,15 @@ class Stage:
 
 
 def run(
-    stage: Stage, state: HybridState, real: Trajectories, workdir: Path
+    stage: Stage, state: HybridState, real: Any, watch: Watch, workdir: Path
 ) -> HybridState:
     """Runs the cycles of a stage that are still to be done.
 
     Args:
         stage: What is trained.
         state: Its state before the first cycle; donated.
-        real: The observed data.
+        real: The real data.
+        watch: What happens beside it.
         workdir: Holds `metrics.jsonl`, `timings.jsonl` and `checkpoints/<stage>`.
 
     Returns:
@@ -68,46 +89,39 @@ def run(
     """
     directory = workdir / "checkpoints" / stage.name
     state, done = _resume(stage, state, directory, workdir)
-    total = len(stage.cycle_fns)
+    total = stage.num_cycles
     bar = tqdm.auto.tqdm(
         total=total, initial=done, desc=stage.name, disable=None, leave=True
     )
     with _listening() as stopping, bar:
-        for number in range(done + 1, total + 1):
-            started = time.perf_counter()
-            state, metrics = stage.cycle_fns[number - 1](state, real)
-            line = _flatten(jax.device_get(metrics))
-            trained = time.perf_counter()
-            if number % stage.eval_every == 0 or number == total:
-                line |= stage.evaluate(state)
-            _check_finite(stage, line, number, directory)
-            label = {"stage": stage.name, "cycle": number}
-            metric_writer.append(workdir / "metrics.jsonl", label | line)
-            evaluated = time.perf_counter()
+        for call in _calls_after(stage, done, directory):
+            before, done = done, done + call.num_cycles
+            clock = [time.perf_counter()]
+            state, metrics = call.run(state, real)
+            lines = _lines(stage.name, before, jax.device_get(metrics))
+            clock.append(time.perf_counter())
+            if _is_due(watch.eval_every, before, done, total):
+                lines[-1] |= watch.evaluate(stage.name, state)
+            for line in lines:
+                _check_finite(line, directory)
+                metric_writer.append(workdir / _LOGS[0], line)
+            clock.append(time.perf_counter())
             stop = bool(stopping)
-            if number % stage.save_every == 0 or number == total or stop:
-                checkpoints.save(directory, number, state, stage.keep_checkpoints)
-            saved = time.perf_counter()
-            seconds = {
-                "cycle_seconds": trained - started,
-                "evaluate_seconds": evaluated - trained,
-                "save_seconds": saved - evaluated,
-            }
-            metric_writer.append(workdir / "timings.jsonl", label | seconds)
-            bar.set_postfix_str(describe(line), refresh=False)
-            bar.update()
-            if bar.disable and (number % stage.log_every == 0 or number == total):
-                logging.info(
-                    "%s %d/%d  %s  %.2f s/cycle",
-                    stage.name,
-                    number,
-                    total,
-                    describe(line),
-                    saved - started,
-                )
+            if stop or _is_due(watch.save_every, before, done, total):
+                checkpoints.save(directory, done, state, watch.keep_checkpoints)
+            clock.append(time.perf_counter())
+            metric_writer.append(workdir / _LOGS[1], _timing(stage.name, done, clock))
+            bar.set_postfix_str(describe(lines[-1]), refresh=False)
+            bar.update(call.num_cycles)
+            if bar.disable and _is_due(watch.log_every, before, done, total):
+                seconds = (clock[-1] - clock[0]) / call.num_cycles
+                _log(stage.name, done, total, lines[-1], seconds)
+            if watch.callback is not None:
+                for line in lines:
+                    watch.callback(line)
             if stop:
                 raise Terminated(
-                    f"stopped by SIGTERM after cycle {number} of {total} of "
+                    f"stopped by SIGTERM after cycle {done} of {total} of "
                     f"{stage.name}, which is saved; run the same command to go on"
                 )
         if stopping:
@@ -127,7 +141,26 @@ def describe(line: dict) -> str:
             texts.append(f"{model} {value:.3g}")
         elif metric.endswith("_error"):
             texts.append(f"{metric.replace('_', ' ')} {value:.3g}")
+        elif metric == "skipped" and value:
+            texts.append(f"{value} updates skipped")
     return "  ".join(texts)
+
+
+def _is_due(every: int, before: int, done: int, total: int) -> bool:
+    """Whether a multiple of `every` lies in a call, or it is the last."""
+    return done // every > before // every or done == total
+
+
+def _timing(stage: str, cycle: int, clock: list[float]) -> dict:
+    names = ("cycle_seconds", "evaluate_seconds", "save_seconds")
+    seconds = dict(zip(names, np.diff(clock).tolist(), strict=True))
+    return {"stage": stage, "cycle": cycle} | seconds
+
+
+def _log(stage, done, total, line, seconds):
+    logging.info(
+        "%s %d/%d  %s  %.2f s/cycle", stage, done, total, describe(line), seconds
+    )
 
 
 def _resume(stage, state, directory, workdir) -> tuple[HybridState, int]:
@@ -135,14 +168,14 @@ def _resume(stage, state, directory, workdir) -> tuple[HybridState, int]:
     done = 0
     if restored is not None:
         state, done = restored
-        if done > len(stage.cycle_fns):
+        if done > stage.num_cycles:
             raise ValueError(
                 f"{directory} holds cycle {done}, beyond the config's "
-                f"{len(stage.cycle_fns)}; raise --config.hybrid.cycles"
+                f"{stage.num_cycles}; raise --config.hybrid.cycles"
             )
-        if done < len(stage.cycle_fns):
+        if done < stage.num_cycles:
             logging.info("%s: resuming from cycle %d", stage.name, done)
-    for name in ("metrics.jsonl", "timings.jsonl"):
+    for name in _LOGS:
         metric_writer.truncate(
             workdir / name,
             lambda line: line["stage"] != stage.name or line["cycle"] <= done,
@@ -150,27 +183,52 @@ def _resume(stage, state, directory, workdir) -> tuple[HybridState, int]:
     return state, done
 
 
+def _calls_after(stage, done, directory) -> tuple[Call, ...]:
+    """The calls that follow a number of cycles."""
+    made = 0
+    for i, call in enumerate(stage.calls):
+        if made == done:
+            return stage.calls[i:]
+        made += call.num_cycles
+    if made != done:
+        raise ValueError(
+            f"{directory} holds cycle {done}, which is not the end of a call; set "
+            "--config.hybrid.cycles_per_call as it was"
+        )
+    return ()
+
+
+def _lines(stage: str, before: int, metrics: dict) -> list[dict]:
+    """One line for each cycle of a call, of stacked metrics."""
+    lines = []
+    flat = _flatten(metrics)
+    for i in range(len(next(iter(flat.values())))):
+        label = {"stage": stage, "cycle": before + i + 1}
+        lines.append(label | {name: values[i] for name, values in flat.items()})
+    return lines
+
+
 def _flatten(metrics: dict) -> dict:
     """Names each model's metrics; of the losses, the real and the generated part."""
-    line = {}
+    flat = {}
     for model, values in metrics.items():
         values = dict(values)
         parts = values.pop("part_losses")
-        line[f"{model}/loss_real"] = parts[0]
-        if len(parts) > 1:
-            line[f"{model}/loss_generated"] = parts[1:].sum()
-        line |= {f"{model}/{name}": value for name, value in values.items()}
-    return line
+        flat[f"{model}/loss_real"] = parts[:, 0]
+        if parts.shape[1] > 1:
+            flat[f"{model}/loss_generated"] = parts[:, 1:].sum(axis=1)
+        flat |= {f"{model}/{name}": value for name, value in values.items()}
+    return flat
 
 
-def _check_finite(stage, line, number, directory):
+def _check_finite(line, directory):
     for model in ("synthetic", "physical"):
         losses = line.get(f"{model}/losses")
         if losses is not None and not np.isfinite(losses).any():
             raise ValueError(
-                f"{stage.name}: {model}/losses are not finite in cycle {number}; lower "
-                f"the learning rate or the horizon, or narrow the bounds; earlier "
-                f"checkpoints are in {directory}"
+                f"{line['stage']}: {model}/losses are not finite in cycle "
+                f"{line['cycle']}; lower the learning rate or the horizon, or narrow "
+                f"the bounds; earlier checkpoints are in {directory}"
             )
 
 

@@ -91,40 +91,63 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(_to_text(config).encode()).hexdigest()[:8]
 
 
-def check_config(
+def compare_config(
     workdir: PathLike, config: Mapping[str, Any], free_keys: Collection[str] = ()
 ) -> None:
-    """Writes `config.json`, or compares a config with the one of an earlier start.
+    """Compares a config with the one of an earlier start, if there was one.
 
     Args:
         workdir: The workdir.
         config: Nested dict of plain values.
-        free_keys: Dotted keys that may change, such as those about length and
-            logging. If no others have changed, `config.json` is rewritten.
+        free_keys: Dotted keys that may change, such as those about length and logging.
 
     Raises:
         ValueError: If other keys differ, each named with its old and new value; or if
             `config.json` cannot be read.
     """
     path = pathlib.Path(workdir, "config.json")
-    if path.exists():
-        old = _flatten(_read_json(path))
-        # The round trip turns tuples into lists, as in the file.
-        new = _flatten(json.loads(json.dumps(config)))
-        changes = [
-            f"{key}: {old.get(key, _ABSENT)} -> {new.get(key, _ABSENT)}"
-            for key in sorted((old.keys() | new.keys()) - set(free_keys))
-            if old.get(key, _ABSENT) != new.get(key, _ABSENT)
-        ]
-        if changes:
-            raise ValueError(
-                f"the config differs from the one {workdir} was started with "
-                f"({', '.join(changes)}); set the old values or choose another with "
-                "--workdir=DIR"
-            )
-        if old == new:
-            return
-    write_atomic(path, _to_text(config))
+    if not path.exists():
+        return
+    old = _flatten(_read_json(path))
+    # The round trip turns tuples into lists, as in the file.
+    new = _flatten(json.loads(json.dumps(config)))
+    changes = [
+        f"{key}: {old.get(key, _ABSENT)} -> {new.get(key, _ABSENT)}"
+        for key in sorted((old.keys() | new.keys()) - set(free_keys))
+        if old.get(key, _ABSENT) != new.get(key, _ABSENT)
+    ]
+    if not changes:
+        return
+    reason = ""
+    if any(change.startswith("hybrid.cycles:") for change in changes):
+        reason = (
+            "; learning rate and horizons are laid over all cycles, so that those made "
+            "would have been others in a longer run"
+        )
+    raise ValueError(
+        f"the config differs from the one {workdir} was started with "
+        f"({', '.join(changes)}){reason}; set the old values or choose another with "
+        "--workdir=DIR"
+    )
+
+
+def write_config(workdir: PathLike, config: Mapping[str, Any]) -> None:
+    """Writes `config.json`, unless it has this content."""
+    path, text = pathlib.Path(workdir, "config.json"), _to_text(config)
+    if not path.exists() or path.read_text() != text:
+        write_atomic(path, text)
+
+
+def read_config(workdir: PathLike) -> dict[str, Any]:
+    """Reads `config.json`.
+
+    Raises:
+        ValueError: If it is missing or corrupt.
+    """
+    path = pathlib.Path(workdir, "config.json")
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; is {workdir} the workdir of a run?")
+    return _read_json(path)
 
 
 def data_checksum(data: Any) -> str:

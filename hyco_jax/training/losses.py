@@ -1,110 +1,144 @@
-"""The weighted rollout loss, and a penalty on coefficient fields."""
+"""The weighted loss of a model's answers, over samples that need not fit in memory."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.data import windows
-from hyco_jax.grids.domain import Domain
-from hyco_jax.models import rollout
-from hyco_jax.types import Array, Batch, Params, StepFn
+from hyco_jax.data.augment import Part
+from hyco_jax.types import Array, Params, PredictFn, Samples
+
+# Maps a model's `predict`, its params and B samples to a loss for each, shape `(B,)`.
+LossFn = Callable[[PredictFn, Params, Samples], Array]
 
 
-def identity(predictions: Array) -> Array:
-    """Observes the state itself."""
-    return predictions
-
-
-def window_losses(
-    step: StepFn,
-    params: Params,
-    batch: Batch,
-    observe: Callable[[Array], Array] = identity,
-) -> Array:
-    """Computes `sum(w r²)` of each window of a batch.
+def weighted_squares(predict: PredictFn, params: Params, samples: Samples) -> Array:
+    """Computes `sum(w r²)` of each sample.
 
     An entry of weight 0 takes part neither in the value nor in the gradient, whatever
-    it holds, NaN included; nor does the input of a window without any weight.
+    it holds, NaN included; nor does the input of a sample without any weight.
 
     Args:
-        step: Maps `(params, u)` to the state one time step later.
+        predict: Of the model.
         params: Parameters of the model.
-        batch: B windows of horizon K.
-        observe: Observation operator, applied to predictions `(B, K, *S, C)` before
-            they meet the targets.
+        samples: B samples.
 
     Returns:
         Shape `(B,)`.
+
+    Raises:
+        ValueError: If the answers are not shaped as the targets.
     """
-    seen = jnp.broadcast_to(batch.weights > 0, batch.targets.shape)
-    # A NaN in an input would reach the gradient as 0 * NaN through the network.
-    active = seen.reshape(seen.shape[0], -1).any(axis=1)
-    active = active.reshape(-1, *[1] * (batch.inputs.ndim - 1))
-    inputs = jnp.where(active, batch.inputs, 0)
-    num_steps = batch.targets.shape[1]
-    predictions = jax.vmap(lambda u0: rollout.predict(step, params, u0, num_steps))(
-        inputs
-    )
-    predictions = observe(predictions)
-    if predictions.shape != batch.targets.shape:
+    query, targets = samples.query, samples.targets
+    seen = jnp.broadcast_to(samples.weights > 0, targets.shape)
+    if query.u0 is not None:
+        # A NaN in an input would reach the gradient as 0 * NaN through the network.
+        active = seen.reshape(len(seen), -1).any(axis=1)
+        active = active.reshape(-1, *[1] * (query.u0.ndim - 1))
+        query = query.replace(u0=jnp.where(active, query.u0, 0))
+    answers = predict(params, query)
+    if answers.shape != targets.shape:
         raise ValueError(
-            f"observed predictions have shape {predictions.shape}, the targets "
-            f"{batch.targets.shape}; let `observe` map to the targets' shape"
+            f"the model's answers have shape {answers.shape}, the targets "
+            f"{targets.shape}; give targets in the shape of the query's answer"
         )
-    residual = jnp.where(seen, predictions - jnp.where(seen, batch.targets, 0), 0)
-    return (batch.weights * residual**2).reshape(seen.shape[0], -1).sum(axis=1)
+    residual = jnp.where(seen, answers - jnp.where(seen, targets, 0), 0)
+    return (samples.weights * residual**2).reshape(len(seen), -1).sum(axis=1)
 
 
 def part_losses(
-    step: StepFn,
+    predict: PredictFn,
     params: Params,
-    batches: Sequence[Batch],
-    observe: Callable[[Array], Array] = identity,
+    parts: Sequence[Part],
+    loss: LossFn = weighted_squares,
+    chunk: int | None = None,
 ) -> Array:
-    """Means `sum(w r²)` over the windows of several batches, told apart by batch.
+    """Means a loss over all samples of several parts, told apart by part.
 
-    Batches of equal horizon are joined, so that the model runs once for each horizon.
+    Parts of equal shapes are joined, so that the model runs once for each shape.
 
     Args:
-        step: Maps `(params, u)` to the state one time step later.
+        predict: Of the model.
         params: Parameters of the model.
-        batches: P batches; sizes and horizons may differ.
-        observe: Observation operator.
+        parts: P sets of samples, whose sizes and horizons may differ.
+        loss: Of each sample.
+        chunk: If there are more samples in all, a part is a scan over chunks of so
+            many, and memory is a chunk's.
 
     Returns:
-        The share of each batch in the mean over all windows, shape `(P,)`; their sum
+        The share of each part in the mean over all samples, shape `(P,)`; their sum
         is the loss.
     """
-    total = sum(len(batch.sim) for batch in batches)
+    total = sum(part.count for part in parts)
+    if chunk is not None and total > chunk:
+        sums = [_sum_in_chunks(predict, params, part, loss, chunk) for part in parts]
+        return jnp.stack(sums) / total
+    batches = [part.take(jnp.arange(part.count)) for part in parts]
+    groups = {}
+    for i, batch in enumerate(batches):
+        groups.setdefault(_form(batch), []).append(i)
     shares = {}
-    for horizon in {batch.targets.shape[1]: None for batch in batches}:
-        members = [i for i, b in enumerate(batches) if b.targets.shape[1] == horizon]
-        joined = windows.concatenate([batches[i] for i in members])
-        per_window = window_losses(step, params, joined, observe)
-        ends = np.cumsum([len(batches[i].sim) for i in members])
-        for i, values in zip(members, jnp.split(per_window, ends[:-1]), strict=True):
-            shares[i] = values.sum() / total
+    for members in groups.values():
+        joined = _concatenate([batches[i] for i in members])
+        values = loss(predict, params, joined)
+        ends = np.cumsum([batches[i].count for i in members])
+        for i, own in zip(members, jnp.split(values, ends[:-1]), strict=True):
+            shares[i] = own.sum() / total
     return jnp.stack([shares[i] for i in range(len(batches))])
 
 
-def h1_penalty(field: Array, domain: Domain) -> Array:
-    """Computes the mean of |∇field|² by forward differences.
+def _sum_in_chunks(predict, params, part, loss, chunk) -> Array:
+    """Sums a part's loss; with a gradient, each chunk's is made in the same pass.
 
-    Args:
-        field: Shape `(*S,)`, or `(*S, D)` for a vector field, whose components add up;
-            a number has none.
-        domain: The grid; in a closed box no difference reaches through a wall.
+    Reverse mode through a scan would keep every chunk's insides, or with
+    `jax.checkpoint` compute each chunk twice.
     """
-    total = jnp.zeros((), field.dtype)
-    if field.ndim == 0:
-        return total
-    for axis, h in enumerate(domain.dx):
-        if domain.periodic:
-            change = jnp.roll(field, -1, axis) - field
-        else:
-            change = jnp.diff(field, axis=axis)
-        num_components = field.size / np.prod(domain.resolution)
-        total = total + num_components * jnp.mean((change / h) ** 2)
-    return total
+    chunk = min(chunk, part.count)
+    num_chunks = math.ceil(part.count / chunk)
+    index = jnp.arange(num_chunks * chunk).reshape(num_chunks, chunk)
+
+    def chunk_sum(params, index):
+        samples = part.take(jnp.minimum(index, part.count - 1))
+        fresh = (index < part.count).reshape(-1, *[1] * (samples.weights.ndim - 1))
+        samples = samples.replace(weights=jnp.where(fresh, samples.weights, 0))
+        return loss(predict, params, samples).sum()
+
+    def accumulate(function, start):
+        def add(total, index):
+            return jax.tree.map(jnp.add, total, function(params, index)), None
+
+        return jax.lax.scan(add, start, index)[0]
+
+    zero = jnp.zeros((), part.targets.dtype)
+
+    @jax.custom_vjp
+    def total(params):
+        return accumulate(chunk_sum, zero)
+
+    def forward(params):
+        start = zero, jax.tree.map(jnp.zeros_like, params)
+        return accumulate(jax.value_and_grad(chunk_sum), start)
+
+    def backward(gradient, cotangent):
+        return (jax.tree.map(lambda g: cotangent * g, gradient),)
+
+    total.defvjp(forward, backward)
+    return total(params)
+
+
+def _form(samples: Samples):
+    """What two sets of samples must share to be joined."""
+    leaves, structure = jax.tree.flatten((samples.query, samples.targets))
+    return structure, tuple(leaf.shape[1:] for leaf in leaves)
+
+
+def _concatenate(batches: list[Samples]) -> Samples:
+    if len(batches) == 1:
+        return batches[0]
+    full = [
+        batch.replace(weights=jnp.broadcast_to(batch.weights, batch.targets.shape))
+        for batch in batches
+    ]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *full)

@@ -1,4 +1,4 @@
-"""Simulated, observed and augmented data."""
+"""Simulated data, and what is observed of them."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.data import windows
+from hyco_jax.data.statistics import variance
 from hyco_jax.grids.domain import Domain
-from hyco_jax.grids.quantities import Quantities, Quantity, channels
-from hyco_jax.models import rollout
-from hyco_jax.types import Array, Params, StepFn, Trajectories, Windows
+from hyco_jax.grids.quantities import Quantities
+from hyco_jax.models import stepper
+from hyco_jax.types import Array, Params, StepFn, Trajectories
 
 
 def simulate(
@@ -40,7 +40,7 @@ def simulate(
 
     @jax.jit
     def run(params, u0):
-        states = rollout.rollouts(record_step, params, u0, num_steps)
+        states = stepper.rollouts(record_step, params, u0, num_steps)
         return states if restrict is None else restrict(states)
 
     return run(params, u0)
@@ -96,7 +96,7 @@ def observe(
         every: Observe the steps 0, n, 2n, ...
         noise_std: Standard deviation of the noise relative to that of each quantity.
         quantities: Of the state; a single one by default.
-        predicted: Entries that models predict, see `state.predicted_entries`.
+        predicted: Entries that models predict, see `quantities.predicted_entries`.
 
     Returns:
         States, NaN where unobserved, and weights of 0 and 1; the weights have length 1
@@ -126,88 +126,3 @@ def observation_mask(num_times: int, region: np.ndarray, every: int) -> np.ndarr
         return np.ones((1,) * mask.ndim, bool)
     mask[:, 0] = True
     return mask
-
-
-def variance(
-    states: Array, weights: Array | float, quantities: Quantities | None = None
-) -> Array:
-    """Computes the weighted variance of each quantity after t = 0.
-
-    Args:
-        states: Shape `(N, T + 1, *S, C)`; entries of weight 0 don't count.
-        weights: Broadcast to the states.
-        quantities: Of the state; a single one by default.
-
-    Returns:
-        Shape `(C,)`: for each channel that of its quantity, 1 for static ones.
-    """
-    weights = jnp.broadcast_to(weights, states.shape)[:, 1:]
-    states = jnp.where(weights > 0, states[:, 1:], 0)
-    if quantities is None:
-        quantities = (Quantity("state", states.shape[-1]),)
-    result = []
-    for q, where in zip(quantities, channels(quantities).values(), strict=True):
-        u, w = states[..., where], weights[..., where]
-        mean = jnp.sum(w * u) / jnp.sum(w)
-        value = jnp.sum(w * (u - mean) ** 2) / jnp.sum(w)
-        result.append(jnp.full(q.num_components, 1.0 if q.is_static else value))
-    return jnp.concatenate(result)
-
-
-def normalisation(real: Trajectories, quantities: Quantities) -> dict[str, Array]:
-    """Computes what networks normalise their inputs and outputs by.
-
-    Args:
-        real: The observed training data; all entries of static quantities are known.
-        quantities: Of the state.
-
-    Returns:
-        `mean` and `std` of each channel, shape `(C,)`; the standard deviation is that
-        of its quantity, so that vectors keep their direction, or 1 if it is 0.
-    """
-    weights = jnp.broadcast_to(real.weights, real.states.shape)
-    means, stds = [], []
-    for q, where in zip(quantities, channels(quantities).values(), strict=True):
-        u = real.states[..., where]
-        w = jnp.ones_like(u) if q.is_static else weights[..., where]
-        u = jnp.where(w > 0, u, 0)
-        axes = tuple(range(u.ndim - 1))
-        mean = (w * u).sum(axes, keepdims=True) / w.sum(axes, keepdims=True)
-        std = jnp.sqrt(jnp.sum(w * (u - mean) ** 2) / jnp.sum(w))
-        means.append(mean.ravel())
-        stds.append(jnp.full(q.num_components, jnp.where(std > 0, std, 1)))
-    return {"mean": jnp.concatenate(means), "std": jnp.concatenate(stds)}
-
-
-def augment(
-    parts: Sequence[Windows],
-    alphas: Sequence[Array | float],
-    counts: Sequence[int],
-    scale: Array | float,
-) -> tuple[Windows, ...]:
-    """Joins real and generated windows into one weighted set.
-
-    A trainer minimises the mean over windows of `sum(w r²)`. The weights are scaled so
-    that this mean is `sum_i alpha_i <r² / scale>_i`, with `<>_i` the weighted mean over
-    the entries of part i: `LossReal + alpha LossGenerated`, whatever the number of
-    windows in each part.
-
-    Args:
-        parts: The windows, real ones first.
-        alphas: The weight of each part's loss, 1 for the real part.
-        counts: Windows of each part in a batch (or in all, for a full-batch trainer).
-        scale: What a square is measured by: the variance of the real data, a number or
-            one for each channel, shape `(C,)`.
-
-    Returns:
-        The parts with their weights replaced.
-    """
-    total = sum(counts)
-    scale = jnp.reshape(scale, (1,) * (parts[0].targets.ndim - 1) + (-1,))
-    return tuple(
-        part.replace(
-            weights=(part.weights / scale)
-            * (alpha * total / (count * windows.mean_weight(part)))
-        )
-        for part, alpha, count in zip(parts, alphas, counts, strict=True)
-    )

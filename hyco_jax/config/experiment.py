@@ -1,0 +1,196 @@
+"""An experiment: the config of a run of one PDE, from its keys to its results."""
+
+import dataclasses
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from absl import logging
+from ml_collections import ConfigDict
+
+from hyco_jax import fitting, pde, stages
+from hyco_jax import settings as all_settings
+from hyco_jax.config import rules, schema
+from hyco_jax.config.schema import key, section
+from hyco_jax.data import generate, simulation, storage
+from hyco_jax.data import observations as observations_file
+from hyco_jax.data.generate import DataSettings
+from hyco_jax.data.observations import Observations
+from hyco_jax.problem import GridSettings, Problem
+from hyco_jax.result import Result
+from hyco_jax.running import metric_writer
+from hyco_jax.running import workdir as workdirs
+from hyco_jax.settings import Settings
+
+TASKS = ("generate", "train", "evaluate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment(Settings):
+    """The settings of a fit, of its problem and of its data."""
+
+    experiment_name: str = key("", "the PDE", rules.TEXT)
+    variant: str = key("default", "of the config file", rules.TEXT)
+    notes: str = key("", "anything", rules.TEXT)
+    tasks: tuple[str, ...] = key(TASKS, "what a run does", rules.subset(*TASKS))
+    pde: GridSettings = section(GridSettings)
+    data: DataSettings = section(DataSettings)
+
+
+def template(module: ModuleType) -> Experiment:
+    """The keys of a PDE's experiments, with their defaults."""
+    return Experiment(
+        experiment_name=module.__name__.rpartition(".")[2],
+        pde=module.Settings(),
+        data=module.DataSettings(),
+        coefficients=pde.coefficient_settings(module.COEFFICIENTS),
+    )
+
+
+def get_config(
+    module: ModuleType, variant: str, variants: dict[str, dict]
+) -> ConfigDict:
+    """Makes the config of a variant, named after the colon of `--config=file.py:name`.
+
+    Args:
+        module: The file of the PDE.
+        variant: One of `variants`.
+        variants: Maps names to the nested values that differ from the defaults.
+
+    Raises:
+        ValueError: If the variant or a key is unknown, or a value not allowed.
+    """
+    if variant not in variants:
+        raise ValueError(f"variant {variant!r} is not one of {list(variants)}")
+    values = {"variant": variant} | variants[variant]
+    return schema.to_config(schema.from_dict(template(module), values))
+
+
+def run(
+    experiment: Experiment, module: ModuleType, workdir: str | Path | None = None
+) -> Result | None:
+    """Runs the tasks of an experiment; continues what an earlier run left.
+
+    Args:
+        experiment: A checked one.
+        module: The file of its PDE.
+        workdir: Where the run is kept; by default `default_workdir`.
+
+    Returns:
+        The result; None if nothing was trained.
+
+    Raises:
+        ValueError: If config, data or workdir can't be used; earlier results stay.
+        Terminated: If SIGTERM came.
+    """
+    problem = _checked_problem(experiment, module)
+    folder = Path(workdir) if workdir else default_workdir(experiment)
+    if "evaluate" in experiment.tasks and "train" not in experiment.tasks:
+        _evaluate_only(experiment, problem, folder)
+        return None
+    with workdirs.open_workdir(folder):
+        observations = _claim(experiment, problem, folder)
+    if "train" not in experiment.tasks:
+        return None
+    result = fitting.fit(problem, observations, experiment, folder)
+    print(result.table())
+    logging.info("results are in %s", folder)
+    return result
+
+
+def default_workdir(experiment: Experiment) -> Path:
+    """runs/<experiment>-<variant>-<hash of what a continued run has to share>."""
+    free = set(all_settings.free_keys(experiment)) - {"data.path"}
+    config = schema.flatten(schema.to_dict(experiment))
+    relevant = {name: value for name, value in config.items() if name not in free}
+    digest = workdirs.config_hash(relevant)
+    name = f"{experiment.experiment_name}-{experiment.variant}-{digest}"
+    return Path("runs") / name
+
+
+def _checked_problem(experiment, module) -> Problem:
+    """Makes the problem; finds all that can be found before anything is simulated."""
+    options = experiment.data
+    generate.check(options, len(experiment.pde.resolution))
+    problem = module.make_problem(experiment.pde, options)
+    stages.make_models(problem, experiment)
+    if options.path:
+        if not Path(options.path).is_file():
+            raise ValueError(
+                f"config.data.path={options.path!r} does not exist; set "
+                "--config.data.path to an .npz file, or to '' to simulate"
+            )
+        return problem
+    region = simulation.observed_region(problem.domain, options.region)
+    mask = simulation.observation_mask(options.num_steps + 1, region, options.every)
+    weights = (mask & problem.predicted).astype(np.float32)
+    num_sims = len(options.train_sim)
+    stages.check_windows(problem, experiment, weights, num_sims, options.num_steps)
+    return problem
+
+
+def _claim(experiment, problem, folder) -> Observations:
+    """Gets the data and binds the workdir to them and the config, or refuses both."""
+    config = {**problem.spec, **schema.to_dict(experiment)}
+    free = all_settings.free_keys(experiment)
+    workdirs.compare_config(folder, config, free)
+    path = Path(experiment.data.path or folder / "data.npz")
+    is_new = not experiment.data.path and not path.exists()
+    if is_new and "generate" not in experiment.tasks:
+        raise ValueError(
+            f"{path} does not exist; add 'generate' to --config.tasks, or set "
+            "--config.data.path"
+        )
+    if is_new:
+        key = stages.seeded_key(experiment.seed, stages.DATA)
+        observations = generate.simulate(problem, experiment.data, key)
+    else:
+        observations = _load(experiment, problem, path)
+    checked = observations_file.check(observations, problem.domain, problem.quantities)
+    models = stages.make_models(problem, experiment, checked)
+    stages.make_plan(problem, checked, experiment, models)
+    # The config first: data of another one would be taken for its own.
+    workdirs.write_config(folder, config)
+    if is_new:
+        storage.save(path, observations, problem.domain, problem.dt)
+    return observations
+
+
+def _load(experiment, problem, path) -> Observations:
+    """Loads simulations from a file, split as the config says."""
+    options = experiment.data
+    own = not options.path
+    splits = None
+    if not own:
+        names = ("train", "val", "test")
+        splits = {name: getattr(options, f"{name}_sim") for name in names}
+    observations = storage.load(path, problem.domain, problem.dt, splits)
+    found = observations.observed.states.shape[:2]
+    if not own and found != (options.num_sims, options.num_steps + 1):
+        raise ValueError(
+            f"{path} holds {found[0]} simulations of {found[1] - 1} steps, the config "
+            f"has {options.num_sims} of {options.num_steps}; set "
+            "--config.data.num_sims and --config.data.num_steps"
+        )
+    return observations
+
+
+def _evaluate_only(experiment: Experiment, problem: Problem, folder: Path):
+    """Scores a finished run on its own or other data; the run's files stay."""
+    # What is scored is the run's own; only the data, and what is free, may differ.
+    config = {**problem.spec, **schema.to_dict(experiment)}
+    free = {"seed", "hybrid.cycles", *all_settings.free_keys(experiment)}
+    free |= {name for name in schema.flatten(config) if name.startswith("data.")}
+    own = folder / "data.npz"
+    with workdirs.open_workdir(folder):
+        workdirs.compare_config(folder, config, free)
+        result = fitting.load(folder)
+        path = Path(experiment.data.path or own)
+        observations = _load(experiment, problem, path)
+        rows = fitting.evaluate(result, problem, experiment, observations)
+        if path != own:
+            content = (observations.observed, observations.truth)
+            digest = workdirs.data_checksum(content)[:8]
+            target = folder / f"eval-{path.stem}-{digest}.json"
+            metric_writer.write(target, {"rows": rows})
+    print(dataclasses.replace(result, rows=rows).table())

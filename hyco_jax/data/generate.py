@@ -1,0 +1,141 @@
+"""Observations that are simulated with the true coefficients of a problem."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax.config import rules, schema
+from hyco_jax.config.schema import key
+from hyco_jax.data import simulation
+from hyco_jax.data.observations import Observations, Truth
+from hyco_jax.grids import resampling
+from hyco_jax.problem import Problem
+from hyco_jax.types import Array, Trajectories
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings:
+    """How data are simulated and observed, or where they are."""
+
+    path: str = key(
+        "", "an .npz file; by default the workdir's own data.npz", rules.TEXT
+    )
+    num_sims: int = key(
+        5, "simulations, those for the test apart", rules.integer(1, 100_000)
+    )
+    num_steps: int = key(50, "steps of a simulation", rules.integer(1, 100_000))
+    train_sim: tuple[int, ...] = key((0, 1, 2), "what models learn from", rules.SIMS)
+    val_sim: tuple[int, ...] = key((3, 4), "what settings are chosen by", rules.SIMS)
+    test_sim: tuple[int, ...] = key(
+        (),
+        "what is reported; (): as many as val_sim, drawn with another seed",
+        rules.SIMS_OR_NONE,
+    )
+    refine: int = key(
+        2, "data come from a grid so many times finer", rules.integer(1, 64)
+    )
+    scale: float = key(
+        8.0, "correlation length of the initial states", rules.positive()
+    )
+    amplitude: float = key(1.0, "their root mean square", rules.positive())
+    region: tuple[tuple[float, float], ...] = key(
+        ((0.25, 0.75),), "observed box, in fractions of the extent", rules.REGION
+    )
+    every: int = key(1, "observe every n-th step", rules.integer(1, 100_000))
+    noise_std: float = key(
+        0.05, "relative to each quantity's standard deviation", rules.not_negative(1e6)
+    )
+
+
+def check(settings: DataSettings, ndim: int):
+    """Checks what must hold between the keys.
+
+    Raises:
+        ValueError: If simulations overlap or don't exist, or the region has other axes.
+    """
+    chosen = {}
+    for name in ("train_sim", "val_sim", "test_sim"):
+        sims = getattr(settings, name)
+        if len(set(sims)) < len(sims) or any(s >= settings.num_sims for s in sims):
+            schema.fail(
+                f"data.{name}",
+                sims,
+                f"different simulations below data.num_sims={settings.num_sims}",
+            )
+        for other, taken in chosen.items():
+            shared = sorted(set(sims) & set(taken))
+            if shared:
+                schema.fail(
+                    f"data.{name}", sims, f"none of data.{other} (shared: {shared})"
+                )
+        chosen[name] = sims
+    if len(settings.region) != ndim:
+        schema.fail(
+            "data.region", settings.region, f"{ndim} entries, as pde.resolution has"
+        )
+
+
+def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observations:
+    """Simulates a problem on a finer grid and observes it.
+
+    Args:
+        problem: The physical system; it knows true values and draws initial states.
+        settings: How.
+        key: PRNG key.
+
+    Returns:
+        The observations with their truth. Without a `test_sim`, simulations for the
+        test follow the others; no other draw depends on them.
+    """
+    keys = jax.random.split(key)
+    region = simulation.observed_region(problem.domain, settings.region)
+    sets = [_observe(problem, settings, region, keys, settings.num_sims, 0)]
+    test = settings.test_sim
+    if not test:
+        count = len(settings.val_sim)
+        test = tuple(range(settings.num_sims, settings.num_sims + count))
+        # The first of a draw may be a published initial state: not for the test.
+        test_keys = [jax.random.fold_in(k, 1) for k in keys]
+        sets.append(_observe(problem, settings, region, test_keys, count + 1, 1))
+    true_states = np.concatenate([states for states, _ in sets])
+    observed = Trajectories(
+        jnp.concatenate([observed.states for _, observed in sets]), sets[0][1].weights
+    )
+    values = problem.true_values(problem.domain)
+    truth = Truth(true_states, {k: np.asarray(v) for k, v in values.items()})
+    return Observations(observed, settings.train_sim, settings.val_sim, test, truth)
+
+
+def _observe(problem, settings, region, keys, num_sims, first):
+    """True states of some simulations, and what is observed of them."""
+    states = _true_states(problem, settings, keys[0], num_sims)[first:]
+    observed = simulation.observe(
+        keys[1],
+        states,
+        region,
+        settings.every,
+        settings.noise_std,
+        problem.quantities,
+        problem.predicted,
+    )
+    return np.asarray(states), observed
+
+
+def _true_states(problem, settings, key, num_sims) -> Array:
+    factor, domain = settings.refine, problem.domain
+    fine = domain.refined(factor)
+    values = {
+        name: np.asarray(value, np.float32)
+        for name, value in problem.true_values(fine).items()
+    }
+    largest = {name: float(value.max()) for name, value in values.items()}
+    return simulation.simulate(
+        problem.make_step(fine, problem.dt / factor, largest),
+        jax.tree.map(jnp.asarray, values),
+        problem.sample_u0(key, fine, num_sims),
+        settings.num_steps,
+        factor,
+        lambda u: resampling.restrict(u, factor, problem.quantities, fine),
+    )

@@ -1,0 +1,236 @@
+"""Fits both models to data, alone and together: the one composition of the library."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import linen as nn
+
+from hyco_jax import result as results
+from hyco_jax import settings as all_settings
+from hyco_jax import stages
+from hyco_jax.config import schema
+from hyco_jax.data import observations as data
+from hyco_jax.data.observations import Observations
+from hyco_jax.problem import Problem
+from hyco_jax.result import Result, Trained
+from hyco_jax.running import checkpoints, loop, metric_writer
+from hyco_jax.running import workdir as workdirs
+from hyco_jax.scoring import rows as scores
+from hyco_jax.settings import Settings
+from hyco_jax.types import HybridState, Model
+
+
+def fit(
+    problem: Problem,
+    observations: Observations,
+    settings: Settings,
+    workdir: str | Path | None = None,
+    callback: Callable[[dict[str, Any]], None] | None = None,
+    network: nn.Module | Model | None = None,
+) -> Result:
+    """Fits the coefficients of a PDE and a network to data, alone and together.
+
+    Args:
+        problem: The physical system.
+        observations: The data.
+        settings: All the rest.
+        workdir: Where the run is kept and continued from; by default nowhere.
+        callback: Called with every line of the log, a dict of numbers.
+        network: A Flax module or a model that takes the place of the named one.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ValueError: If problem, data, settings or workdir don't fit each other; found
+            before anything is compiled, and earlier results stay.
+        Terminated: If SIGTERM came; the same call goes on.
+    """
+    observations = data.check(observations, problem.domain, problem.quantities)
+    models = stages.make_models(problem, settings, observations, network)
+    plan = stages.make_plan(problem, observations, settings, models)
+    judge = scores.make_judge(problem, models, observations)
+    with _opened(workdir) as folder:
+        _claim(folder, problem, observations, settings)
+        watch = loop.Watch(
+            lambda stage, state: scores.score_cycle(judge, stage, state),
+            callback,
+            settings.log_every,
+            settings.eval_every,
+            settings.save_every,
+            settings.keep_checkpoints,
+        )
+        states = {
+            stage.name: loop.run(stage, plan.init_state(), plan.real, watch, folder)
+            for stage in plan.stages
+        }
+        _sort_logs(folder, [stage.name for stage in plan.stages])
+        if _is_finished(folder, states):
+            return _loaded(folder, models, workdir)
+        result = _score(judge, models, states, folder, workdir)
+        results.save(result, folder)
+        return result
+
+
+def load(
+    workdir: str | Path,
+    problem: Problem | None = None,
+    network: nn.Module | Model | None = None,
+) -> Result:
+    """Gives the result of a finished run back, without its data, compiling nothing.
+
+    Args:
+        workdir: Where the run is kept.
+        problem: The physical system; by default made again from what the run's
+            `config.json` says, if its PDE is one of `hyco_jax.pde`.
+        network: What was passed to `fit`, if anything was.
+
+    Raises:
+        ValueError: If the workdir holds no finished run.
+    """
+    workdir = Path(workdir)
+    config = workdirs.read_config(workdir)
+    problem, settings = restore(config, problem)
+    models = stages.make_models(problem, settings, None, network)
+    return _loaded(workdir, models, workdir)
+
+
+def restore(
+    config: dict[str, Any], problem: Problem | None = None
+) -> tuple[Problem, Settings]:
+    """Makes problem and settings of the content of a `config.json`."""
+    from hyco_jax import pde
+
+    if problem is None:
+        problem = pde.make_problem(config)
+    names = set(schema.to_dict(Settings()))
+    template = Settings(coefficients=pde.coefficient_settings(problem.roles))
+    own = {name: value for name, value in config.items() if name in names}
+    return problem, schema.from_dict(template, own)
+
+
+def restore_states(plan: stages.Plan, workdir: Path) -> dict[str, HybridState]:
+    """Restores the newest state of every stage.
+
+    Raises:
+        ValueError: If a stage has none.
+    """
+    states = {}
+    for stage in plan.stages:
+        directory = workdir / "checkpoints" / stage.name
+        restored = checkpoints.restore(directory, plan.init_state())
+        if restored is None:
+            raise ValueError(
+                f"{directory} holds no checkpoint; add 'train' to --config.tasks"
+            )
+        states[stage.name] = restored[0]
+    return states
+
+
+def evaluate(
+    result: Result,
+    problem: Problem,
+    settings: Settings,
+    observations: Observations,
+    scale_of: Observations | None = None,
+) -> dict[str, dict[str, float | None]]:
+    """Scores the models of a result on other data.
+
+    Args:
+        result: What was found.
+        problem: The physical system.
+        settings: Of the fit.
+        observations: The other data.
+        scale_of: The data of the fit, which say what squares are measured by; by
+            default the other data do.
+
+    Returns:
+        The rows of the table.
+    """
+    observations = data.check(observations, problem.domain, problem.quantities)
+    models = stages.make_models(problem, settings, observations)
+    judge = scores.make_judge(problem, models, observations, scale_of)
+    candidates = {
+        row: (results.ROLES[row], trained.params)
+        for row, trained in result.trained.items()
+    }
+    seconds = {row: values.get("seconds") for row, values in result.rows.items()}
+    return scores.score_rows(judge, candidates, seconds)[0]
+
+
+@contextlib.contextmanager
+def _opened(workdir: str | Path | None) -> Iterator[Path]:
+    """The locked workdir, or a temporary one."""
+    if workdir is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+        return
+    with workdirs.open_workdir(workdir):
+        yield Path(workdir)
+
+
+def _claim(folder, problem, observations, settings):
+    """Binds a workdir to a config and data, or refuses it; all that can fail is first."""
+    config = {**problem.spec, **schema.to_dict(settings)}
+    free = all_settings.free_keys(settings)
+    workdirs.compare_config(folder, config, free)
+    content = (observations.observed, observations.truth)
+    workdirs.check_data(folder, workdirs.data_checksum(content))
+    workdirs.write_config(folder, config)
+    workdirs.write_run_info(folder)
+
+
+def _sort_logs(folder, names):
+    # A damaged checkpoint of an earlier stage was redone after the later ones.
+    for file in ("metrics.jsonl", "timings.jsonl"):
+        metric_writer.sort(folder / file, lambda line: names.index(line["stage"]))
+    workdirs.update_durations(folder, seconds_of(folder))
+
+
+def _is_finished(folder, states) -> bool:
+    finished = metric_writer.read(folder / "eval.json")
+    cycles = {name: int(state.cycle) for name, state in states.items()}
+    return bool(finished) and finished[0]["cycles"] == cycles
+
+
+def _loaded(folder, models, workdir) -> Result:
+    by_name = {"physical": models.on_data_grid, "synthetic": models.synthetic}
+    result = results.load(folder, by_name)
+    return result if workdir is not None else result
+
+
+def _score(judge, models, states, folder, workdir) -> Result:
+    """Scores every row of the table by its best parameters."""
+    candidates = {}
+    if any(stage != "synthetic" for stage in states):
+        guess = models.physical.model.init(jax.random.key(0))
+        candidates["initial_guess"] = ("physical", guess)
+    for row, (stage, model) in scores.ROW_STAGE.items():
+        if stage in states:
+            params = getattr(states[stage], model).best_variables
+            candidates[row] = (model, params)
+    spent = seconds_of(folder)
+    seconds = {row: spent.get(stage) for row, (stage, _) in scores.ROW_STAGE.items()}
+    rows, arrays = scores.score_rows(judge, candidates, seconds)
+    by_name = {"physical": models.on_data_grid, "synthetic": models.synthetic}
+    return Result(
+        rows,
+        arrays,
+        metric_writer.read(folder / "metrics.jsonl"),
+        {row: Trained(by_name[m], p) for row, (m, p) in candidates.items()},
+        {name: int(state.cycle) for name, state in states.items()},
+        None if workdir is None else folder,
+    )
+
+
+def seconds_of(folder: Path) -> dict[str, float]:
+    """Seconds of training of each stage, compilation included."""
+    seconds = {}
+    for line in metric_writer.read(folder / "timings.jsonl"):
+        total = seconds.get(line["stage"], 0.0) + line["cycle_seconds"]
+        seconds[line["stage"]] = total
+    return seconds

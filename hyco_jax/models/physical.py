@@ -1,0 +1,227 @@
+"""The physical model: a PDE with the coefficients that settings describe."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from hyco_jax.config import rules, schema
+from hyco_jax.config.schema import key
+from hyco_jax.grids import resampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models import coefficients, expansions, regularisation
+from hyco_jax.models.coefficients import Coefficient, Role
+from hyco_jax.problem import Problem
+from hyco_jax.types import Array, Model, Params
+
+KINDS = ("scalar", "field", "fourier", "bumps", "known")
+_FITTED = ("scalar", "field", "fourier", "bumps")
+
+
+@dataclasses.dataclass(frozen=True)
+class CoefficientSettings:
+    """How one coefficient of the PDE is represented and fitted."""
+
+    kind: str = key(
+        "scalar",
+        "a number, a value in every cell, long waves, Gaussian bumps, or the true one",
+        rules.choice(*KINDS),
+    )
+    guess: float = key(
+        0.0,
+        "initial value; of bumps, the value far away from them",
+        rules.number(),
+        when={"kind": _FITTED},
+    )
+    bounds: tuple[float, ...] = key(
+        (),
+        "(lower, upper) of a positive coefficient, () of a signed one",
+        rules.BOUNDS_OR_NONE,
+        when={"kind": _FITTED},
+    )
+    num_modes: int = key(
+        4, "waves along each axis", rules.integer(1, 512), when={"kind": "fourier"}
+    )
+    amplitudes: tuple[float, ...] = key(
+        (), "initial amplitudes", rules.NUMBERS, when={"kind": "bumps"}
+    )
+    centers: tuple[tuple[float, ...], ...] = key(
+        (), "initial centres", rules.POINTS, when={"kind": "bumps"}
+    )
+    width: float = key(1.0, "initial width", rules.positive(), when={"kind": "bumps"})
+    fixed: bool = key(
+        False, "whether it stays at its guess", rules.FLAG, when={"kind": _FITTED}
+    )
+    h1_weight: float = key(
+        0.0,
+        "of the penalty mean |∇coefficient|², in the inverse square of its unit",
+        rules.not_negative(),
+        when={"kind": ("field", "fourier", "bumps")},
+    )
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether the physical trainer fits it."""
+        return self.kind != "known" and not self.fixed
+
+
+class PhysicalModel(NamedTuple):
+    """A PDE with unknown coefficients.
+
+    Attributes:
+        model: On the grid of the physical model.
+        learned: Names of the coefficients that are fitted.
+        values: Maps the model's params to the physical values of these, by name.
+        penalty: Maps the params to a term of the loss, or None.
+    """
+
+    model: Model
+    learned: tuple[str, ...]
+    values: Callable[[Params], dict[str, Array]]
+    penalty: Callable[[Params], Array] | None
+
+
+def make_physical(
+    problem: Problem, settings: Mapping[str, CoefficientSettings], remat: bool = False
+) -> PhysicalModel:
+    """Makes the physical model of a problem.
+
+    Args:
+        problem: The physical system.
+        settings: Of each of its coefficients, by name.
+        remat: See `stepper.stepper`.
+
+    Raises:
+        ValueError: If a coefficient is missing or unknown, or its settings don't fit
+            its role or each other.
+    """
+    _check_names(problem, settings)
+    domain = problem.physics_domain
+    truth = {} if problem.true_values is None else problem.true_values(domain)
+    fitted = {
+        name: _make(settings[name], name, role, domain, truth.get(name))
+        for name, role in problem.roles.items()
+    }
+    upper = {name: coefficient.upper for name, coefficient in fitted.items()}
+    step = problem.make_step(domain, problem.dt, upper)
+    model = coefficients.make_model(
+        fitted, step, domain, problem.dt, problem.quantities, remat
+    )
+    learned = tuple(name for name in problem.roles if settings[name].is_learned)
+    weights = {n: settings[n].h1_weight for n in learned if settings[n].h1_weight}
+
+    def values(params):
+        return {name: fitted[name].value(params[name]) for name in learned}
+
+    def penalty(params):
+        return sum(
+            weight * regularisation.h1_penalty(fitted[name].value(params[name]), domain)
+            for name, weight in weights.items()
+        )
+
+    return PhysicalModel(model, learned, values, penalty if weights else None)
+
+
+def restrict_value(problem: Problem, name: str, value) -> np.ndarray:
+    """Takes a coefficient on the grid of the data to that of the physical model.
+
+    Args:
+        problem: The physical system.
+        name: Of the coefficient.
+        value: Shape `()`, `(*S,)` or `(*S, D)`.
+
+    Returns:
+        Means over cells, or over faces of what is staggered.
+    """
+    value = np.asarray(value, np.float64)
+    if value.ndim == 0 or problem.factor == 1:
+        return value
+    is_vector = value.ndim > problem.domain.ndim
+    components = value.shape[-1] if is_vector else 1
+    staggered = problem.roles[name].is_staggered
+    quantity = Quantity(name, components, is_staggered=staggered)
+    channels = value if is_vector else value[..., None]
+    coarse = np.asarray(
+        resampling.restrict(channels, problem.factor, (quantity,), problem.domain)
+    )
+    return coarse if is_vector else coarse[..., 0]
+
+
+def _make(
+    options: CoefficientSettings, name: str, role: Role, domain: Domain, truth
+) -> Coefficient:
+    _check(options, name, role)
+    bounds = options.bounds or None
+    if options.kind == "known":
+        if truth is None:
+            schema.fail(
+                f"coefficients.{name}.kind",
+                "known",
+                f"one of {list(_FITTED)} here, where no true value is known",
+            )
+        truth = np.asarray(truth, np.float64)
+        return coefficients.from_array(truth, None)._replace(upper=float(truth.max()))
+    components = domain.ndim if role.is_vector else 0
+    if options.kind == "scalar":
+        return coefficients.scalar(options.guess, bounds)
+    if options.kind == "field":
+        shape = (*domain.resolution, components) if components else domain.resolution
+        return coefficients.field(options.guess, shape, bounds, role.is_potential)
+    if options.kind == "fourier":
+        return expansions.fourier(
+            domain,
+            options.num_modes,
+            options.guess,
+            components,
+            bounds,
+            role.is_potential,
+        )
+    return expansions.gaussian_bumps(
+        domain,
+        options.amplitudes,
+        options.centers,
+        options.width,
+        options.guess,
+        bounds,
+    )
+
+
+def _check_names(problem, settings):
+    if set(settings) != set(problem.roles):
+        raise ValueError(
+            f"coefficients has {sorted(settings)}, expected {sorted(problem.roles)}: "
+            "one section for each coefficient of the PDE"
+        )
+
+
+def _check(options, name, role):
+    excluded = {
+        "scalar": role.must_vary,
+        "field": not role.can_vary,
+        "fourier": not role.can_vary,
+        "bumps": not role.can_vary or role.is_vector or role.is_potential,
+    }
+    allowed = [kind for kind in KINDS if not excluded.get(kind, False)]
+    section = f"coefficients.{name}"
+    if options.kind not in allowed:
+        schema.fail(f"{section}.kind", options.kind, f"one of {allowed}")
+    if options.kind == "known":
+        return
+    bounds = options.bounds
+    if role.is_positive != bool(bounds):
+        text = (
+            "(lower, upper)" if role.is_positive else "(), since it may have any sign"
+        )
+        schema.fail(f"{section}.bounds", bounds, text)
+    if not bounds:
+        return
+    # The guess of bumps is their offset, which may lie on the lower bound.
+    above = options.guess > bounds[0] or options.kind == "bumps"
+    if not (above and bounds[0] <= options.guess < bounds[1]):
+        schema.fail(
+            f"{section}.guess",
+            options.guess,
+            f"a number inside {section}.bounds={bounds}",
+        )

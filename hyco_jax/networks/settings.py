@@ -1,0 +1,157 @@
+"""The settings of the synthetic model, and the model that they name."""
+
+import dataclasses
+
+from flax import linen as nn
+
+from hyco_jax import networks
+from hyco_jax.config import rules, schema
+from hyco_jax.config.schema import key, section
+from hyco_jax.data import statistics
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.networks import convolution
+from hyco_jax.networks.model import as_model
+from hyco_jax.problem import Problem
+from hyco_jax.types import Model, Trajectories
+
+_FILTERS = rules.integers(1, 4096)
+_WIDTH = rules.integer(1, 4096)
+_DEPTH = rules.integer(1, 64)
+
+
+@dataclasses.dataclass(frozen=True)
+class UNetSettings:
+    """Of `networks.UNet`."""
+
+    levels: int = key(3, "resolutions, each half the one above", rules.integer(1, 16))
+    filters: int = key(24, "channels at full resolution", _WIDTH)
+    doubling: bool = key(False, "whether each level has twice the channels", rules.FLAG)
+
+
+@dataclasses.dataclass(frozen=True)
+class FiltersSettings:
+    """Of `networks.ResNet` and `networks.ConvNet`."""
+
+    filters: tuple[int, ...] = key((16, 32, 64), "channels of each block", _FILTERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class FNOSettings:
+    """Of `networks.FNO`."""
+
+    modes: int = key(12, "waves along each axis", _WIDTH)
+    width: int = key(24, "channels", _WIDTH)
+    depth: int = key(4, "layers", _DEPTH)
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerSettings:
+    """Of `networks.Transformer`."""
+
+    patch: int = key(4, "cells of a patch along each axis", rules.integer(1, 256))
+    width: int = key(64, "channels", _WIDTH)
+    depth: int = key(4, "layers", _DEPTH)
+    heads: int = key(4, "attention heads", rules.integer(1, 256))
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSettings:
+    """Which network the synthetic model is."""
+
+    name: str = key("unet", "the network", rules.choice(*sorted(networks.NETWORKS)))
+    unet: UNetSettings = section(UNetSettings, when={"name": "unet"})
+    resnet: FiltersSettings = section(FiltersSettings, when={"name": "resnet"})
+    convnet: FiltersSettings = section(FiltersSettings, when={"name": "convnet"})
+    fno: FNOSettings = section(FNOSettings, when={"name": "fno"})
+    transformer: TransformerSettings = section(
+        TransformerSettings, when={"name": "transformer"}
+    )
+    activation: str = key(
+        "gelu", "between layers", rules.choice(*sorted(networks.ACTIVATIONS))
+    )
+    padding: str = key(
+        "auto",
+        "at the sides: auto is CIRCULAR in a periodic box, SAME in a closed one",
+        rules.choice("auto", *convolution.PADDINGS),
+    )
+    coordinates: bool = key(True, "channels that tell the position", rules.FLAG)
+    residual: bool = key(
+        True, "whether it predicts u + scale * network(u), or network(u)", rules.FLAG
+    )
+    scale: float = key(
+        1.0, "factor of the residual", rules.positive(), when={"residual": True}
+    )
+    learn_scale: bool = key(
+        False, "whether that factor is learned", rules.FLAG, when={"residual": True}
+    )
+    normalise: bool = key(
+        False,
+        "by mean and deviation of the observed training data",
+        rules.FLAG,
+    )
+    precision: str = key(
+        "default",
+        "of matrix products on GPU and TPU",
+        rules.choice(*convolution.PRECISIONS),
+    )
+    remat: bool = key(
+        False,
+        "compute steps again in the backward pass, to save memory",
+        rules.FLAG,
+    )
+
+
+def make_model(
+    settings: NetworkSettings,
+    problem: Problem,
+    real: Trajectories | None = None,
+    network: nn.Module | Model | None = None,
+) -> Model:
+    """Makes the synthetic model.
+
+    Args:
+        settings: Which network.
+        problem: The physical system.
+        real: The observed training data, which normalise inputs and outputs if asked
+            for.
+        network: A module or a model that takes the place of the named one.
+
+    Raises:
+        ValueError: If the options don't fit each other or the grid.
+    """
+    if isinstance(network, Model):
+        return network
+    quantities, domain = problem.quantities, problem.domain
+    normalisation = None
+    if settings.normalise and real is not None:
+        normalisation = statistics.normalisation(real, quantities)
+    return as_model(
+        _make_module(settings, problem) if network is None else network,
+        domain,
+        problem.dt,
+        quantities,
+        normalisation=normalisation,
+        remat=settings.remat,
+    )
+
+
+def _make_module(settings, problem) -> networks.Network:
+    domain, driven = problem.domain, problem.num_driven
+    padding = settings.padding
+    if padding == "auto":
+        padding = "CIRCULAR" if domain.periodic else "SAME"
+    if not domain.periodic and padding == "CIRCULAR":
+        schema.fail("synthetic.padding", "CIRCULAR", "'SAME' in a closed box")
+    return networks.make_network(
+        settings.name,
+        (*domain.resolution, problem.num_channels + driven),
+        activation=settings.activation,
+        padding=padding,
+        coordinates=settings.coordinates,
+        residual=settings.residual,
+        scale=settings.scale,
+        learn_scale=settings.learn_scale,
+        precision=settings.precision,
+        static=meanings.num_known(problem.quantities) + driven,
+        **schema.to_dict(getattr(settings, settings.name)),
+    )

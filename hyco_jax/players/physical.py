@@ -1,0 +1,142 @@
+"""The physical player of the cycle: a solver that steps in time.
+
+It fits the coefficients to real windows (with partial observation the whole record,
+since no later state is known) and to windows of the network's predictions.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import optax
+
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import augment, windows
+from hyco_jax.data.record import Record
+from hyco_jax.grids.resampling import Resampling
+from hyco_jax.hybrid import Player
+from hyco_jax.players import windows as shared
+from hyco_jax.players.windows import Exchange, SampleFn
+from hyco_jax.training import full_batch
+from hyco_jax.types import Array, Params, PredictFn
+
+
+@dataclasses.dataclass(frozen=True)
+class PhysicalSettings:
+    """How the physical player trains."""
+
+    method: str = key("lbfgs", "the optimiser", rules.choice("lbfgs", "adam"))
+    learning_rate: float = key(
+        1e-2, "step size of adam", rules.positive(), when={"method": "adam"}
+    )
+    abs_tol: float = key(
+        1e-9,
+        "L-BFGS stops when an iteration lowers the loss by less, in units of variance",
+        rules.not_negative(),
+        when={"method": "lbfgs"},
+    )
+    num_iterations: int = key(
+        40, "iterations of a cycle at most", rules.integer(1, 100_000)
+    )
+    horizon: int = key(
+        10,
+        "steps of its real windows where all is observed, else it takes whole records",
+        rules.integer(1, 10_000),
+    )
+    generated_horizon: int = key(
+        10, "steps of its windows of synthetic predictions", rules.integer(1, 10_000)
+    )
+    window_stride: int = key(
+        1,
+        "distance of the starts of real windows where all is observed",
+        rules.integer(1, 10_000),
+    )
+    window_chunk: int = key(
+        0, "windows in memory at once; 0: all", rules.integer(0, 100_000)
+    )
+    remat: bool = key(
+        False,
+        "compute steps again in the backward pass, to save memory",
+        rules.FLAG,
+    )
+
+
+def real_index(
+    record: Record, settings: PhysicalSettings
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Simulations, starts and horizon of the real windows."""
+    horizon = settings.horizon if record.is_full else record.num_steps
+    return *record.index(horizon, settings.window_stride), horizon
+
+
+def make_player(
+    record: Record,
+    scored: Record,
+    settings: PhysicalSettings,
+    *,
+    fitted: PredictFn,
+    predict: PredictFn,
+    resampling: Resampling,
+    tx: optax.GradientTransformationExtraArgs,
+    sample_u0: SampleFn | None,
+    gives: Exchange,
+    receives: Exchange,
+    penalty: Callable[[Params], Array] | None = None,
+) -> Player:
+    """Makes the physical player.
+
+    Args:
+        record: Static facts of the training data on the model's own grid.
+        scored: Those of what scores count, on the grid of the data.
+        settings: How it trains.
+        fitted: `predict` of the solver on its own grid.
+        predict: The same with answers on the grid of the data.
+        resampling: Between the grid of the data and the model's own.
+        tx: Its optimiser.
+        sample_u0: Draws initial states `(num, *S, C)`, or None for the data's own.
+        gives: What it generates for the synthetic player.
+        receives: What the synthetic player generates for it.
+        penalty: Maps the solver's parameters to a term of the loss.
+
+    Returns:
+        Its functions for the cycle.
+    """
+    *index, horizon = real_index(record, settings)
+    driven = record.num_driven
+
+    def generate(params, real, key):
+        trajectories = shared.predict_elsewhere(
+            predict, params, real.training, key, gives, sample_u0, driven
+        )
+        if record.is_full:
+            return trajectories, None
+        along_real = shared.predict_along(predict, params, real.training, driven)
+        return trajectories, along_real
+
+    def augmented(real, generated, alpha):
+        real = resampling.restrict_observed(real.training)
+        parts = [windows.real_windows(real, index, horizon, driven)]
+        if generated is not None:
+            generated = resampling.restrict(generated)
+            parts += shared.predicted_parts(
+                record, generated, None, real, settings.generated_horizon
+            )
+        counts = [part.count for part in parts]
+        alphas = [1.0, alpha][: len(parts)]
+        return augment.augment(parts, alphas, counts, record.scale)
+
+    def train(state, parts, key):
+        return full_batch.train(
+            state,
+            parts,
+            predict=fitted,
+            tx=tx,
+            method=settings.method,
+            num_iterations=settings.num_iterations,
+            abs_tol=settings.abs_tol,
+            chunk=settings.window_chunk or None,
+            penalty=penalty,
+        )
+
+    return Player(generate, augmented, train, shared.make_score(scored, predict))

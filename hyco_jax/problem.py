@@ -1,0 +1,130 @@
+"""A physical system to be identified, as a PDE file describes it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from hyco_jax.config import rules, schema
+from hyco_jax.config.schema import key
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.grids.resampling import Resampling
+from hyco_jax.models.coefficients import Role
+from hyco_jax.types import Array, PdeStep
+
+
+@dataclasses.dataclass(frozen=True)
+class GridSettings:
+    """The grids and the time step; each PDE file adds its own keys."""
+
+    resolution: tuple[int, ...] = key(
+        (128,), "cells of the data's grid along each axis", rules.RESOLUTION
+    )
+    extent: tuple[float, ...] = key(
+        (64.0,), "lengths of the box, in the PDE's unit", rules.EXTENT
+    )
+    dt: float = key(0.5, "time step of the data and of both models", rules.positive())
+    physics_resolution: tuple[int, ...] = key(
+        (),
+        "cells of the physical model's grid; (): as the data's",
+        rules.RESOLUTION_OR_NONE,
+    )
+
+    def make_domain(self, periodic: bool = True) -> Domain:
+        """Makes the grid of the data."""
+        axes = len(self.resolution)
+        for name in ("extent", "physics_resolution"):
+            value = getattr(self, name)
+            if len(value) != axes and (value or name == "extent"):
+                schema.fail(
+                    f"pde.{name}", value, f"{axes} entries, as pde.resolution has"
+                )
+        return Domain(self.resolution, self.extent, periodic)
+
+    @property
+    def factor(self) -> int:
+        """How many times coarser the grid of the physical model is."""
+        resolution = self.physics_resolution or self.resolution
+        factor = self.resolution[0] // resolution[0]
+        if tuple(n * factor for n in resolution) != self.resolution:
+            schema.fail(
+                "pde.physics_resolution",
+                resolution,
+                f"() or pde.resolution={self.resolution} divided by a whole number",
+            )
+        return factor
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A physical system.
+
+    Attributes:
+        domain: The grid of the data.
+        dt: Time step of the data and of both models.
+        quantities: What the channels of a state are.
+        roles: What the PDE expects of its coefficients, by name.
+        make_step: Maps a grid, a time step and the largest value of each coefficient
+            to `step(values, u)`.
+        sample_u0: Maps a key, a grid and a number to initial states `(num, *S, C)`,
+            from which models predict for each other; by default they start from the
+            data's own.
+        true_values: Maps a grid to the coefficients that data are simulated with.
+        factor: How many times coarser than the data's the physical model's grid is.
+        diagnostics: Maps a grid and a state to named numbers.
+        limits: Largest values of diagnostics that are sound.
+        spec: Plain values that `hyco_jax.load` makes the problem from again, see
+            `hyco_jax.pde.find`.
+    """
+
+    domain: Domain
+    dt: float
+    quantities: tuple[Quantity, ...]
+    roles: Mapping[str, Role]
+    make_step: Callable[[Domain, float, Mapping[str, float]], PdeStep]
+    sample_u0: Callable[[Array, Domain, int], Array] | None = None
+    true_values: Callable[[Domain], Mapping[str, np.ndarray | float]] | None = None
+    factor: int = 1
+    diagnostics: Callable[[Domain, Array], dict[str, Array]] | None = None
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def physics_domain(self) -> Domain:
+        """The grid of the physical model."""
+        return self.domain.coarsened(self.factor)
+
+    @property
+    def resampling(self) -> Resampling:
+        """From the grid of the data to that of the physical model and back."""
+        return Resampling(self.domain, self.factor, self.quantities)
+
+    @property
+    def num_channels(self) -> int:
+        """Number C of channels."""
+        return meanings.num_channels(self.quantities)
+
+    @property
+    def num_driven(self) -> int:
+        """Number G of driven channels."""
+        return meanings.num_driven(self.quantities)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Entries that models predict, see `quantities.predicted_entries`."""
+        return meanings.predicted_entries(self.quantities, self.domain)
+
+
+def make_spec(name: str, settings: GridSettings, data: Any) -> dict[str, Any]:
+    """What `config.json` keeps of a problem of `hyco_jax.pde`.
+
+    Args:
+        name: Of its file.
+        settings: Its grids and true coefficients.
+        data: How its data are drawn.
+    """
+    pde, drawn = schema.to_dict(settings), schema.to_dict(data)
+    return {"experiment_name": name, "pde": pde, "data": drawn}

@@ -1,0 +1,179 @@
+"""The settings of a whole fit: what `hyco_jax.fit` reads."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from hyco_jax.config import rules, schema
+from hyco_jax.config.schema import key, mapping, section
+from hyco_jax.models.physical import CoefficientSettings
+from hyco_jax.players.physical import PhysicalSettings
+from hyco_jax.players.synthetic import SyntheticSettings
+from hyco_jax.players.windows import Exchange
+
+_EVERY = rules.integer(1, 1_000_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class HybridSettings:
+    """How the two models learn from each other."""
+
+    cycles: int = key(18, "hybrid cycles", rules.integer(1, 1_000_000))
+    warmup: int = key(
+        2, "cycles of the synthetic model alone before", rules.integer(0, 1_000_000)
+    )
+    cycles_per_call: int = key(
+        1, "cycles of one program, between two saves", rules.integer(1, 100_000)
+    )
+    alpha_synthetic: float = key(
+        10.0,
+        "weight of physical predictions in the synthetic loss",
+        rules.not_negative(),
+    )
+    alpha_physical: float = key(
+        1e-3,
+        "weight of synthetic predictions in the physical loss",
+        rules.not_negative(),
+    )
+    trust_power: float = key(
+        1.0,
+        "power of the trust that multiplies both alphas; with 0 there is none, and the "
+        "end of the training records is not held out for it",
+        rules.not_negative(100.0),
+    )
+    num_physical_to_synthetic: int = key(
+        12,
+        "initial states from which the physical model predicts for the synthetic one",
+        rules.integer(1, 100_000),
+    )
+    steps_physical_to_synthetic: int = key(
+        0, "steps of these; 0: the training record's", rules.integer(0, 10_000)
+    )
+    num_synthetic_to_physical: int = key(
+        4,
+        "initial states from which the synthetic model predicts for the physical one",
+        rules.integer(1, 100_000),
+    )
+    steps_synthetic_to_physical: int = key(
+        10, "steps of these; 0: the training record's", rules.integer(0, 10_000)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that a fit needs beside the problem and the data.
+
+    Attributes:
+        coefficients: Of each coefficient of the PDE, by name.
+    """
+
+    seed: int = key(0, "of all random draws", rules.integer(0, 2**31 - 1))
+    mode: str = key(
+        "hybrid",
+        "what is trained: both models together, or one alone",
+        rules.choice("hybrid", "synthetic", "physical"),
+    )
+    baselines: bool = key(
+        True,
+        "train each model alone as well",
+        rules.FLAG,
+    )
+    coefficients: Mapping[str, CoefficientSettings] = mapping()
+    physical: PhysicalSettings = section(PhysicalSettings)
+    synthetic: SyntheticSettings = section(SyntheticSettings)
+    hybrid: HybridSettings = section(HybridSettings)
+    log_every: int = key(1, "cycles between two lines on the terminal", _EVERY)
+    eval_every: int = key(1, "cycles between two evaluations", _EVERY)
+    save_every: int = key(1, "cycles between two checkpoints", _EVERY)
+    keep_checkpoints: int = key(
+        2, "checkpoints that are kept", rules.integer(2, 1_000_000)
+    )
+
+
+def free_keys(settings: Settings) -> tuple[str, ...]:
+    """Keys that may change when a run is continued: those of length and logging.
+
+    The number of cycles is among them only if nothing derives from it. A cosine and a
+    growing horizon are laid over all cycles: with another number, the cycles that were
+    made would have been others.
+    """
+    free = ["tasks", "notes", "log_every", "eval_every", "save_every"]
+    free += ["keep_checkpoints", "data.path"]
+    synthetic = settings.synthetic
+    trains_network = settings.mode != "physical"
+    constant = synthetic.scheduler == "constant" and len(set(synthetic.horizons)) == 1
+    if constant or not trains_network:
+        free.append("hybrid.cycles")
+    return tuple(free)
+
+
+def schedule(settings: Settings, record_steps: int) -> list[int]:
+    """The horizon of each synthetic cycle: it grows in equal parts of the run."""
+    total = settings.hybrid.warmup + settings.hybrid.cycles
+    horizons = settings.synthetic.horizons
+    chosen = [horizons[i * len(horizons) // total] for i in range(total)]
+    return [horizon or record_steps for horizon in chosen]
+
+
+def exchanges(settings: Settings, record_steps: int) -> dict[str, Exchange]:
+    """What each model generates for the other, by the model that generates."""
+    hybrid = settings.hybrid
+    return {
+        "physical": Exchange(
+            hybrid.num_physical_to_synthetic,
+            hybrid.steps_physical_to_synthetic or record_steps,
+        ),
+        "synthetic": Exchange(
+            hybrid.num_synthetic_to_physical,
+            hybrid.steps_synthetic_to_physical or record_steps,
+        ),
+    }
+
+
+def check(settings: Settings, record_steps: int, is_full: bool):
+    """Checks all keys, and what must hold between them and the training data.
+
+    Args:
+        settings: What to check.
+        record_steps: Steps of the training records.
+        is_full: Whether every entry that models predict is observed.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    schema.check(settings)
+    synthetic, physical = settings.synthetic, settings.physical
+    if max(synthetic.horizons) > record_steps:
+        schema.fail(
+            "synthetic.horizons",
+            synthetic.horizons,
+            f"horizons up to the {record_steps} steps of the training records",
+        )
+    made = exchanges(settings, record_steps)
+    limits = {
+        "synthetic.generated_horizon": (made["physical"], synthetic.generated_horizon),
+        "physical.generated_horizon": (made["synthetic"], physical.generated_horizon),
+    }
+    for name, (exchange, horizon) in limits.items():
+        if horizon > min(exchange.num_steps, record_steps):
+            schema.fail(
+                name,
+                horizon,
+                f"at most the {exchange.num_steps} steps that are generated for it and "
+                f"the {record_steps} of the training records",
+            )
+    default = PhysicalSettings()
+    for name in ("horizon", "window_stride"):
+        value, usual = getattr(physical, name), getattr(default, name)
+        if not is_full and value != usual:
+            raise ValueError(
+                f"config.physical.{name}={value} is not read where data are observed "
+                f"in part, since whole records are fitted; leave it at {usual}"
+            )
+    # A part each for real windows, predictions along them, and other predictions.
+    most = synthetic.batch_size - 2
+    if settings.mode == "hybrid" and synthetic.num_real > most:
+        schema.fail(
+            "synthetic.num_real",
+            synthetic.num_real,
+            f"at most synthetic.batch_size - 2 = {most}, to leave room for predictions",
+        )

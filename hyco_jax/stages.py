@@ -1,0 +1,334 @@
+"""From a problem, its data and settings to the stages that are trained, in order."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from hyco_jax import hybrid
+from hyco_jax import settings as all_settings
+from hyco_jax.data import record as records
+from hyco_jax.data.observations import Observations
+from hyco_jax.data.record import Real
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.hybrid import Cycle, Player
+from hyco_jax.models import coarse
+from hyco_jax.models.physical import PhysicalModel, make_physical
+from hyco_jax.networks import settings as networks
+from hyco_jax.players import physical as physical_players
+from hyco_jax.players import synthetic as synthetic_players
+from hyco_jax.problem import Problem
+from hyco_jax.running.loop import Call, Stage
+from hyco_jax.settings import Settings
+from hyco_jax.training import optimizers
+from hyco_jax.training.state import init as init_train_state
+from hyco_jax.types import HybridState, Model
+
+# Uses of a seed, see `seeded_key`.
+DATA, NETWORK, RUN = range(3)
+
+
+class Models(NamedTuple):
+    """Both models of a fit.
+
+    Attributes:
+        physical: The PDE with its coefficients, on its own grid.
+        on_data_grid: The same, asked on the grid of the data.
+        synthetic: The network.
+    """
+
+    physical: PhysicalModel
+    on_data_grid: Model
+    synthetic: Model
+
+
+class Plan(NamedTuple):
+    """What is trained, compiled when it is called.
+
+    Attributes:
+        stages: In order.
+        init_state: Makes the state before the first cycle of a stage.
+        real: The real data that cycles take.
+        players: The two players of the last hybrid cycle, by model.
+    """
+
+    stages: tuple[Stage, ...]
+    init_state: Callable[[], HybridState]
+    real: Real
+    players: dict[str, Player]
+
+
+class _Records(NamedTuple):
+    """Static facts of what is trained on, on each model's grid, and scored."""
+
+    training: records.Record
+    coarse: records.Record
+    scored: records.Record
+
+
+def make_models(
+    problem: Problem,
+    settings: Settings,
+    observations: Observations | None = None,
+    network: nn.Module | Model | None = None,
+) -> Models:
+    """Makes both models; nothing is compiled.
+
+    Args:
+        problem: The physical system.
+        settings: Of the fit.
+        observations: Whose training simulations normalise the network, if asked for;
+            without them, the network's constants have to come from elsewhere.
+        network: Takes the place of the named one.
+
+    Raises:
+        ValueError: If an option doesn't fit the problem.
+    """
+    physical = make_physical(problem, settings.coefficients, settings.physical.remat)
+    real = None if observations is None else observations.select(observations.train)
+    synthetic = networks.make_model(settings.synthetic, problem, real, network)
+    on_data_grid = coarse.on_finer_grid(physical.model, problem.resampling)
+    return Models(physical, on_data_grid, synthetic)
+
+
+def make_plan(
+    problem: Problem, observations: Observations, settings: Settings, models: Models
+) -> Plan:
+    """Makes the players and the stages; nothing is compiled.
+
+    Args:
+        problem: The physical system.
+        observations: Checked ones.
+        settings: Of the fit.
+        models: Both models.
+
+    Raises:
+        ValueError: If data and settings don't fit.
+    """
+    observed = observations.select(observations.train)
+    real = records.make_real(observed, _holds_out(settings))
+    states, weights = observed.states, observed.weights
+    check_windows(
+        problem, settings, np.asarray(weights), len(states), states.shape[1] - 1
+    )
+    facts = _make_records(problem, real)
+    horizons = all_settings.schedule(settings, facts.training.num_steps)
+    txs = {
+        "synthetic": _synthetic_tx(settings, facts, horizons),
+        "physical": optimizers.make_full_batch(
+            settings.physical.method, settings.physical.learning_rate
+        ),
+    }
+    players = _make_players(problem, settings, models, facts, txs, set(horizons))
+    last = {name: player(horizons[-1]) for name, player in players.items()}
+    stages = _make_stages(settings, players, horizons)
+    init_state = _make_init_state(settings, models, last, txs, real)
+    return Plan(stages, init_state, real, last)
+
+
+def check_windows(
+    problem: Problem,
+    settings: Settings,
+    weights: np.ndarray,
+    num_sims: int,
+    num_steps: int,
+):
+    """Checks settings against training data of which only the weights are known.
+
+    Args:
+        problem: The physical system.
+        settings: Of the fit.
+        weights: Of the training simulations, axes of full length or 1.
+        num_sims: Their number.
+        num_steps: Their steps.
+
+    Raises:
+        ValueError: If a setting doesn't fit, or an observation is no window's target.
+    """
+    if _holds_out(settings):
+        num_steps = records.training_steps(weights, num_steps)
+        weights = weights[:, : num_steps + 1]
+    shape = (num_sims, num_steps + 1, *problem.domain.resolution, problem.num_channels)
+    record = records.Record(weights, shape, 1.0, problem.predicted)
+    resampling, domain = problem.resampling, problem.physics_domain
+    physical = dataclasses.replace(
+        record,
+        weights=np.asarray(resampling.restrict_weights(weights)),
+        shape=(*shape[:2], *domain.resolution, shape[-1]),
+        predicted=meanings.predicted_entries(problem.quantities, domain),
+    )
+    all_settings.check(settings, num_steps, physical.is_full)
+    if settings.mode != "physical":
+        horizons = set(all_settings.schedule(settings, num_steps))
+        record.check_used([(*record.index(h), h) for h in horizons])
+    if settings.mode != "synthetic":
+        index = physical_players.real_index(physical, settings.physical)
+        physical.check_used([index])
+
+
+def _holds_out(settings: Settings) -> bool:
+    """Whether the end of the training records is held out, for trust."""
+    return settings.mode == "hybrid" and settings.hybrid.trust_power > 0
+
+
+def seeded_key(seed: int, use: int) -> jax.Array:
+    """The PRNG key of one use of a seed."""
+    return jax.random.fold_in(jax.random.key(seed), use)
+
+
+def _make_records(problem, real) -> _Records:
+    quantities = problem.quantities
+    training = records.make_record(real.training, quantities, problem.predicted)
+    coarse_record = training
+    if problem.factor > 1:
+        coarse_record = records.make_record(
+            problem.resampling.restrict_observed(real.training),
+            quantities,
+            meanings.predicted_entries(quantities, problem.physics_domain),
+        )
+    return _Records(training, coarse_record, training.of(real.scored))
+
+
+def _synthetic_tx(settings, facts, horizons):
+    receives = all_settings.exchanges(settings, facts.training.num_steps)["physical"]
+    updates = sum(
+        synthetic_players.count_updates(
+            facts.training, settings.synthetic, horizon, receives
+        )
+        for horizon in horizons
+    )
+    return optimizers.make_descent(
+        settings.synthetic, settings.synthetic.num_epochs * updates
+    )
+
+
+def _make_players(problem, settings, models, facts, txs, horizons):
+    """Functions of a horizon that make each player; the physical one ignores it."""
+    made = all_settings.exchanges(settings, facts.training.num_steps)
+    sample_u0 = None
+    if problem.sample_u0 is not None:
+
+        def sample_u0(key, num_samples):
+            return problem.sample_u0(key, problem.domain, num_samples)
+
+    synthetic = {
+        horizon: synthetic_players.make_player(
+            facts.training,
+            facts.scored,
+            settings.synthetic,
+            horizon,
+            predict=models.synthetic.predict,
+            tx=txs["synthetic"],
+            sample_u0=sample_u0,
+            gives=made["synthetic"],
+            receives=made["physical"],
+        )
+        for horizon in horizons
+    }
+    physical = physical_players.make_player(
+        facts.coarse,
+        facts.scored,
+        settings.physical,
+        fitted=models.physical.model.predict,
+        predict=models.on_data_grid.predict,
+        resampling=problem.resampling,
+        tx=txs["physical"],
+        sample_u0=sample_u0,
+        gives=made["physical"],
+        receives=made["synthetic"],
+        penalty=models.physical.penalty,
+    )
+    return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
+
+
+def _make_stages(settings, players, horizons) -> tuple[Stage, ...]:
+    options = settings.hybrid
+
+    @functools.cache
+    def call(kind, horizon, length):
+        if kind == "hybrid":
+            cycle = hybrid.make_hybrid_cycle(
+                players["synthetic"](horizon),
+                players["physical"](horizon),
+                alpha_synthetic=options.alpha_synthetic,
+                alpha_physical=options.alpha_physical,
+                trust_power=options.trust_power,
+            )
+        else:
+            cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))
+        return _jitted(cycle, f"{kind}_cycle_h{horizon}", length)
+
+    def plan(kinds_and_horizons):
+        calls = []
+        for kind, horizon, length in _runs(kinds_and_horizons, options.cycles_per_call):
+            calls.append(call(kind, horizon, length))
+        return tuple(calls)
+
+    whole = max(horizons)
+    kinds = ["synthetic"] * options.warmup + ["hybrid"] * options.cycles
+    calls = {
+        "physical": lambda: plan([("physical", whole)] * options.cycles),
+        "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
+        "hybrid": lambda: plan(list(zip(kinds, horizons, strict=True))),
+    }
+    names = (settings.mode,)
+    if settings.mode == "hybrid" and settings.baselines:
+        names = ("physical", "synthetic", "hybrid")
+    return tuple(Stage(name, calls[name]()) for name in names)
+
+
+def _runs(cycles, most: int):
+    """Splits a sequence into runs of equal members, none longer than `most`."""
+    start = 0
+    while start < len(cycles):
+        length = 1
+        while (
+            length < most
+            and start + length < len(cycles)
+            and cycles[start + length] == cycles[start]
+        ):
+            length += 1
+        yield *cycles[start], length
+        start += length
+
+
+def _jitted(cycle: Cycle, name: str, length: int) -> Call:
+    """Jits cycles under a name that profiles and compile logs show."""
+    cycles = hybrid.repeat(cycle, length)
+    cycles.__name__ = cycles.__qualname__ = name
+    return Call(jax.jit(cycles, donate_argnums=0), length)
+
+
+def _make_init_state(settings, models, last, txs, real):
+    inits = {
+        "synthetic": models.synthetic.init,
+        "physical": models.physical.model.init,
+    }
+
+    @jax.jit
+    def sides(key, real):
+        result = {}
+        for name, player in last.items():
+            variables = inits[name](key)
+            names = models.physical.learned
+            if name == "synthetic":
+                names = [n for n in variables if n != "normalisation"]
+            state = init_train_state(variables, names, txs[name])
+            result[name] = hybrid.init_side(player, state, real)
+        return result
+
+    def init_state():
+        state = HybridState(
+            jnp.zeros((), jnp.int32),
+            seeded_key(settings.seed, RUN),
+            **sides(seeded_key(settings.seed, NETWORK), real),
+        )
+        # Two leaves of one buffer can't be donated.
+        return jax.tree.map(jnp.copy, state)
+
+    return init_state
