@@ -17,11 +17,11 @@ from hyco_jax.data import observations as data
 from hyco_jax.data.observations import Observations
 from hyco_jax.problem import Problem
 from hyco_jax.result import Result, Trained
-from hyco_jax.running import checkpoints, loop, metric_writer
+from hyco_jax.running import loop, metric_writer
 from hyco_jax.running import workdir as workdirs
 from hyco_jax.scoring import rows as scores
 from hyco_jax.settings import Settings
-from hyco_jax.types import HybridState, Model
+from hyco_jax.types import Model
 
 
 def fit(
@@ -70,7 +70,7 @@ def fit(
         }
         _sort_logs(folder, [stage.name for stage in plan.stages])
         if _is_finished(folder, states):
-            return _loaded(folder, models, workdir)
+            return _loaded(folder, models)
         result = _score(judge, models, states, folder, workdir)
         results.save(result, folder)
         return result
@@ -96,7 +96,7 @@ def load(
     config = workdirs.read_config(workdir)
     problem, settings = restore(config, problem)
     models = stages.make_models(problem, settings, None, network)
-    return _loaded(workdir, models, workdir)
+    return _loaded(workdir, models)
 
 
 def restore(
@@ -111,24 +111,6 @@ def restore(
     template = Settings(coefficients=pde.coefficient_settings(problem.roles))
     own = {name: value for name, value in config.items() if name in names}
     return problem, schema.from_dict(template, own)
-
-
-def restore_states(plan: stages.Plan, workdir: Path) -> dict[str, HybridState]:
-    """Restores the newest state of every stage.
-
-    Raises:
-        ValueError: If a stage has none.
-    """
-    states = {}
-    for stage in plan.stages:
-        directory = workdir / "checkpoints" / stage.name
-        restored = checkpoints.restore(directory, plan.init_state())
-        if restored is None:
-            raise ValueError(
-                f"{directory} holds no checkpoint; add 'train' to --config.tasks"
-            )
-        states[stage.name] = restored[0]
-    return states
 
 
 def evaluate(
@@ -174,7 +156,7 @@ def _opened(workdir: str | Path | None) -> Iterator[Path]:
 
 
 def _claim(folder, problem, observations, settings):
-    """Binds a workdir to a config and data, or refuses it; all that can fail is first."""
+    """Binds a workdir to config and data, or refuses it before it is written to."""
     config = {**problem.spec, **schema.to_dict(settings)}
     free = all_settings.free_keys(settings)
     workdirs.compare_config(folder, config, free)
@@ -197,10 +179,9 @@ def _is_finished(folder, states) -> bool:
     return bool(finished) and finished[0]["cycles"] == cycles
 
 
-def _loaded(folder, models, workdir) -> Result:
+def _loaded(folder, models) -> Result:
     by_name = {"physical": models.on_data_grid, "synthetic": models.synthetic}
-    result = results.load(folder, by_name)
-    return result if workdir is not None else result
+    return results.load(folder, by_name)
 
 
 def _score(judge, models, states, folder, workdir) -> Result:

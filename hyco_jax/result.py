@@ -121,7 +121,7 @@ class Result:
 
 
 def save(result: Result, workdir: Path):
-    """Writes arrays, models and the table; the table last, since it says that all is there."""
+    """Writes a result; `eval.json` last, since it says that all the rest is there."""
     coefficients = {k: v for k, v in result.arrays.items() if k.startswith("coeff")}
     storage.write_npz(workdir / "coefficient.npz", coefficients)
     storage.write_npz(workdir / "arrays.npz", result.arrays)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from hyco_jax.models import rollout
+from hyco_jax.models import stepper
 from hyco_jax.types import Trajectories
 
 RATE = 0.2
@@ -37,7 +37,7 @@ def sample_u0(key, num_samples, size=8, channels=1):
 def trajectories(key, num_sims=2, num_steps=6, size=8, channels=1):
     """Exact trajectories of `diffuse`, shape `(N, T + 1, size, channels)`."""
     u0 = sample_u0(key, num_sims, size, channels)
-    return rollout.rollouts(diffuse, {"rate": jnp.array(RATE)}, u0, num_steps)
+    return stepper.rollouts(diffuse, {"rate": jnp.array(RATE)}, u0, num_steps)
 
 
 def observed(states, mask=None):

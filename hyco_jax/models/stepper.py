@@ -97,7 +97,7 @@ def advance(
 def rollout(
     step: StepFn, params: Params, u0: Array, num_steps: int, given: Array | None = None
 ) -> Array:
-    """Predicts a trajectory `(u_0, ..., u_K)`, shape `(K + 1, *S, C)`; see `advance`."""
+    """Predicts `(u_0, ..., u_K)`, shape `(K + 1, *S, C)`; see `advance`."""
     states = advance(step, params, u0, num_steps, given)
     return jnp.concatenate([u0[None], states])
 
