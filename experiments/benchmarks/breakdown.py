@@ -8,20 +8,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments import _results
-from experiments.benchmarks import measure
+from experiments.benchmarks import measure, set_up
 from experiments.benchmarks.measure import Call, Sample
 from hyco_jax.running import checkpoints
+from hyco_jax.scoring import rows
 from hyco_jax.types import HybridState
 
 
 def profile(
-    context: _results.Context, directory: str, repeats: int
+    run_set_up: set_up.SetUp, directory: str, repeats: int
 ) -> dict[str, Sample]:
     """Writes a trace of a steady-state hybrid cycle, and times its parts.
 
     Args:
-        context: From `training.make_context`.
+        run_set_up: From `set_up.make`.
         directory: Where the trace goes, for XProf, TensorBoard or Perfetto.
         repeats: Rounds.
 
@@ -29,9 +29,10 @@ def profile(
         Seconds of `cycle, evaluation and saving` in one go, of the parts, each compiled
         alone and run on the same state, and of their sum.
     """
-    stage = context.setup.stages[-1]
-    cycle, real = stage.cycle_fns[-1], context.real
-    start, _ = jax.block_until_ready(cycle(context.setup.init_state(), real))
+    plan = run_set_up.plan
+    stage, real = plan.stages[-1], plan.real
+    cycle = stage.calls[-1].run
+    start, _ = jax.block_until_ready(cycle(plan.init_state(), real))
     # The cycle donates what it is given.
     copy = jax.tree.map(jnp.copy, start)
     with jax.profiler.trace(directory):
@@ -42,14 +43,17 @@ def profile(
         def save(state):
             checkpoints.save(Path(folder), 1, state)
 
+        def evaluate(state):
+            return rows.score_cycle(run_set_up.judge, stage.name, state)
+
         def whole():
             state, _ = cycle(jax.tree.map(jnp.copy, start), real)
-            stage.evaluate(state)
+            evaluate(state)
             save(state)
             return state
 
-        parts = _make_parts(context, start) | {
-            "evaluation": lambda: stage.evaluate(start),
+        parts = _make_parts(run_set_up, start) | {
+            "evaluation": lambda: evaluate(start),
             "saving": lambda: save(start),
         }
         calls = {"cycle, evaluation and saving": whole} | parts
@@ -58,10 +62,11 @@ def profile(
     return samples | {"sum of the parts": Sample(tuple(map(sum, rounds)))}
 
 
-def _make_parts(context, start: HybridState) -> dict[str, Callable[[], Any]]:
+def _make_parts(run_set_up, start: HybridState) -> dict[str, Callable[[], Any]]:
     """What `hyco_jax.hybrid.make_hybrid_cycle` composes, piece by piece."""
-    options, real = context.config.hybrid, context.real
-    synthetic, physical = (context.setup.players[k] for k in ("synthetic", "physical"))
+    options, plan = run_set_up.settings.hybrid, run_set_up.plan
+    real = plan.real
+    synthetic, physical = (plan.players[k] for k in ("synthetic", "physical"))
     _, *keys = jax.random.split(start.key, 5)
 
     @jax.jit

@@ -19,7 +19,15 @@ from pathlib import Path
 
 import jax
 
-from experiments.benchmarks import breakdown, fitting, fluid, jobs, kernels, training
+from experiments.benchmarks import (
+    breakdown,
+    fitting,
+    fluid,
+    jobs,
+    kernels,
+    set_up,
+    training,
+)
 from experiments.benchmarks.measure import Row, Sample, ratio
 
 # Minutes, so that it runs only if it is named.
@@ -60,8 +68,8 @@ def main(arguments: list[str] | None = None):
     )
     report = machine | {"cases": [_to_dict(row) for row in rows]}
     if options.profile:
-        context = training.make_context("reference_1d")
-        parts = breakdown.profile(context, options.profile, options.repeats)
+        run_set_up = set_up.make("reference_1d")
+        parts = breakdown.profile(run_set_up, options.profile, options.repeats)
         print(f"\na cycle of reference_1d; its trace is in {options.profile}")
         print(format_parts(parts))
         report["profile"] = {name: _summarise(s) for name, s in parts.items()}

@@ -6,15 +6,13 @@ import time
 import jax
 import jax.numpy as jnp
 
-from experiments.benchmarks import measure, opponents, training
+from experiments.benchmarks import measure, opponents, set_up
 from experiments.benchmarks.measure import Call, Row, Sample
-from hyco_jax.data import data, windows
-from hyco_jax.data import record as records
-from hyco_jax.models import rollout
-from hyco_jax.pde import burgers as equation
+from hyco_jax.data import augment, record, windows
+from hyco_jax.models import stepper
 from hyco_jax.scoring import metrics
-from hyco_jax.training import full_batch as physical
-from hyco_jax.training import minibatch as synthetic
+from hyco_jax.training import full_batch, losses, optimizers
+from hyco_jax.training.state import init
 
 _ITERATIONS = 10
 _CYCLES = 20
@@ -22,32 +20,33 @@ _CYCLES = 20
 
 def lbfgs(repeats: int) -> list[Row]:
     """Times 10 L-BFGS iterations on 99 windows of 256 points, beside SciPy's."""
-    context = training.make_context("reference_1d")
-    real, model = context.real, context.problem.model
-    record = records.make_record(real)
-    part = windows.real_windows(real, record.index(1), 1)
-    parts = data.augment([part], [1.0], [len(part.sim)], record.scale)
-    tx = physical.make_optimizer("lbfgs", 0.0)
-    state = synthetic.init(model.init(jax.random.key(0)), ["viscosity"], tx)
+    run_set_up = set_up.make("reference_1d")
+    real, model = run_set_up.plan.real.training, run_set_up.models.physical.model
+    facts = record.make_record(real)
+    part = windows.real_windows(real, facts.index(1), 1)
+    parts = augment.augment([part], [1.0], [part.count], facts.scale)
+    tx = optimizers.make_full_batch("lbfgs", 0.0)
+    state = init(model.init(jax.random.key(0)), ["viscosity"], tx)
     guess = state.params["viscosity"]
 
     @jax.jit
     def ours(state):
-        return physical.train(
+        return full_batch.train(
             state,
             parts,
-            step=model.step,
+            predict=model.predict,
             tx=tx,
             method="lbfgs",
             num_iterations=_ITERATIONS,
             abs_tol=0.0,
         )
 
-    # Scaled as in `hyco_jax.lbfgs`, so that both begin with the same step.
-    loss_parts = physical.make_loss(parts, step=model.step)
-    objective = jax.jit(
-        jax.value_and_grad(lambda x: guess.size * loss_parts({"viscosity": x}).sum())
-    )
+    # Scaled as in `hyco_jax.training.lbfgs`, so that both begin with the same step.
+    def loss(x):
+        terms = losses.part_losses(model.predict, {"viscosity": x}, parts)
+        return guess.size * terms.sum()
+
+    objective = jax.jit(jax.value_and_grad(loss))
 
     def theirs():
         return opponents.scipy_lbfgs(objective, guess, _ITERATIONS)
@@ -57,7 +56,7 @@ def lbfgs(repeats: int) -> list[Row]:
     (_, found), other = ours(state), theirs()
     notes = {
         "original_seconds": 6.25,
-        "windows": len(part.sim),
+        "windows": part.count,
         "iterations": {"ours": int(found["count"]), "scipy": other.nit},
         "evaluations": {"ours": int(found["evaluations"]), "scipy": other.nfev},
         "initial_loss": float(found["losses"][0]),
@@ -77,13 +76,13 @@ def carry_memory(repeats: int) -> list[Row]:
     a viscosity whose error halves in three cycles. One sequence for each repeat and
     each alpha: 0 (the objective stays), the config's, and 1 (it changes most).
     """
-    context = training.make_context("default")
-    tx = physical.make_optimizer("lbfgs", 0.0)
+    context = set_up.make("default")
+    tx = optimizers.make_full_batch("lbfgs", 0.0)
     options = {"restarted": False, "carried": True}
     trainers = {name: _make_trainer(context, tx, on) for name, on in options.items()}
     predict = _make_stand_in(context)
     rows = []
-    for alpha in (0.0, context.config.hybrid.alpha_physical, 1.0):
+    for alpha in (0.0, context.settings.hybrid.alpha_physical, 1.0):
         runs = [
             _run_sequence(context, tx, trainers, predict, alpha, seed)
             for seed in range(repeats)
@@ -100,20 +99,20 @@ def carry_memory(repeats: int) -> list[Row]:
 
 def _make_trainer(context, tx, carry_memory):
     """Jits `(state, generated, alpha)` -> `(state, metrics)` of the physical player."""
-    config, problem = context.config, context.problem
+    options, fitted = context.settings.physical, context.models.physical
 
     @jax.jit
     def train(state, generated, alpha):
-        player = context.setup.players["physical"]
-        return physical.train(
+        player = context.plan.players["physical"]
+        return full_batch.train(
             state,
-            player.augment(context.real, generated, alpha),
-            step=problem.model.step,
+            player.augment(context.plan.real, generated, alpha),
+            predict=fitted.model.predict,
             tx=tx,
             method="lbfgs",
-            num_iterations=config.hybrid.physical_epochs_per_cycle,
-            abs_tol=config.physical.abs_tol,
-            penalty=problem.penalty,
+            num_iterations=options.num_iterations,
+            abs_tol=options.abs_tol,
+            penalty=fitted.penalty,
             carry_memory=carry_memory,
         )
 
@@ -122,28 +121,30 @@ def _make_trainer(context, tx, carry_memory):
 
 def _make_stand_in(context):
     """Jits `(error, key)` -> trajectories of a solver with that relative error."""
-    config, problem = context.config, context.problem
-    lower, upper = config.coefficients.viscosity.bounds
-    truth = problem.true_coefficients["viscosity"]
-    step = equation.make_step(problem.domain, config.pde.dt, upper)
+    settings, problem = context.settings, context.problem
+    lower, upper = settings.coefficients["viscosity"].bounds
+    truth = context.judge.true_coefficients["viscosity"]
+    step = problem.make_step(problem.domain, problem.dt, {"viscosity": upper})
 
     @jax.jit
     def predict(error, key):
         noise_key, u_key = jax.random.split(key)
-        noise = problem.sample_u0(noise_key, 1)[0, ..., 0]
+        noise = problem.sample_u0(noise_key, problem.domain, 1)[0, ..., 0]
         viscosity = jnp.clip(truth * (1 + error * noise), lower, upper)
-        u0 = problem.sample_u0(u_key, config.hybrid.num_generated_physical)
-        num_steps = config.hybrid.num_predict_steps_physical
-        return rollout.rollouts(step, viscosity.astype(u0.dtype), u0, num_steps)
+        count = settings.hybrid.num_synthetic_to_physical
+        u0 = problem.sample_u0(u_key, problem.domain, count)
+        values = {"viscosity": viscosity.astype(u0.dtype)}
+        num_steps = settings.hybrid.steps_synthetic_to_physical
+        return stepper.rollouts(step, values, u0, num_steps)
 
     return predict
 
 
 def _run_sequence(context, tx, trainers, predict, alpha, seed) -> dict:
     """Trains with each trainer on the same sequence of objectives, in turn."""
-    problem = context.problem
-    guess = problem.model.init(jax.random.key(0))
-    states = {name: synthetic.init(guess, ["viscosity"], tx) for name in trainers}
+    fitted = context.models.physical
+    guess = fitted.model.init(jax.random.key(0))
+    states = {name: init(guess, ["viscosity"], tx) for name in trainers}
     result = {
         name: {"seconds": 0.0, "iterations": 0, "evaluations": 0} for name in trainers
     }
@@ -161,8 +162,8 @@ def _run_sequence(context, tx, trainers, predict, alpha, seed) -> dict:
             sums["evaluations"] += int(found["evaluations"])
             sums["real_loss"] = float(found["part_losses"][0])
     for name, state in states.items():
-        viscosity = problem.coefficients(state.params)["viscosity"]
-        truth = problem.true_coefficients["viscosity"]
+        viscosity = fitted.values(state.params)["viscosity"]
+        truth = context.judge.true_coefficients["viscosity"]
         error = metrics.relative_error(viscosity, truth)
         result[name]["coefficient_error"] = float(error)
     return result

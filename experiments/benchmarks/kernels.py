@@ -6,41 +6,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs import burgers as configs
-from experiments import burgers
-from experiments.benchmarks import measure, opponents
+from experiments.benchmarks import measure, opponents, set_up
 from experiments.benchmarks.measure import Call, Row, Sample
 from hyco_jax.data import windows
-from hyco_jax.models import rollout
-from hyco_jax.training import full_batch as physical
-from hyco_jax.types import Trajectories, Windows
+from hyco_jax.data.windows import Windows
+from hyco_jax.models import stepper
+from hyco_jax.models.physical import make_physical
+from hyco_jax.training import losses
+from hyco_jax.types import Query, Trajectories
 
 _NUM_SIMS, _NUM_STEPS, _CHUNK = 5, 100, 16
 
 
 def rollout_2d(repeats: int) -> list[Row]:
     """Times 100 steps from one state at 128²."""
-    problem, steps, u0 = _set_up()
-    params = problem.model.init(jax.random.key(0))
+    problem, params, predicts = _set_up()
     functions = {
-        name: jax.jit(lambda u, step=step: rollout.predict(step, params, u, 100)[-1])
-        for name, step in steps.items()
+        name: jax.jit(lambda u, f=predict: _rollouts(f, params, u[None], 100)[0, -1])
+        for name, predict in predicts.items()
     }
+    u0 = problem.sample_u0(jax.random.key(1), problem.domain, 1)[0]
     row = _compare("rollout_2d", functions, u0, repeats, 0.1)
     return [row._replace(notes=row.notes | {"original_seconds": 0.226})]
 
 
 def gradient_2d(repeats: int) -> list[Row]:
     """Times value and gradient of a 10-step loss with respect to the field, 128²."""
-    problem, steps, u0 = _set_up()
+    problem, params, predicts = _set_up()
     truth = {"viscosity": jnp.full(problem.domain.resolution, -1.0)}
-    states = rollout.rollouts(steps["ours"], truth, u0[None], 10)
-    parts = [_real_windows(states, 10)]
+    u0 = problem.sample_u0(jax.random.key(1), problem.domain, 1)
+    parts = [_real_windows(_rollouts(predicts["ours"], truth, u0, 10), 10)]
     functions = {
-        name: jax.jit(_value_and_grad(physical.make_loss(parts, step=step)))
-        for name, step in steps.items()
+        name: jax.jit(
+            jax.value_and_grad(
+                lambda p, f=predict: losses.part_losses(f, p, parts).sum()
+            )
+        )
+        for name, predict in predicts.items()
     }
-    params = problem.model.init(jax.random.key(0))
     row = _compare("gradient_2d", functions, params, repeats, 0.05)
     return [row._replace(notes=row.notes | {"original_seconds": 0.051})]
 
@@ -64,20 +67,19 @@ def memory(repeats: int) -> list[Row]:
 
 def measure_large_loss(repeats: int):
     """Evaluates the loss of `memory` in this process and prints what it found."""
-    problem, steps, _ = _set_up()
-    u0 = problem.sample_u0(jax.random.key(0), _NUM_SIMS)
+    problem, params, predicts = _set_up()
+    predict = predicts["ours"]
+    u0 = problem.sample_u0(jax.random.key(0), problem.domain, _NUM_SIMS)
     truth = {"viscosity": jnp.full(problem.domain.resolution, -1.0)}
-    states = jax.jit(lambda u0: rollout.rollouts(steps["ours"], truth, u0, _NUM_STEPS))(
-        u0
-    )
-    params = problem.model.init(jax.random.key(0))
+    states = jax.jit(lambda u0: _rollouts(predict, truth, u0, _NUM_STEPS))(u0)
 
     def value_and_grad(chunk):
         def evaluate(params, states):
-            loss = physical.make_loss(
-                [_real_windows(states, 10)], step=steps["ours"], window_chunk=chunk
-            )
-            return _value_and_grad(loss)(params)
+            def loss(params):
+                parts = [_real_windows(states, 10)]
+                return losses.part_losses(predict, params, parts, chunk=chunk).sum()
+
+            return jax.value_and_grad(loss)(params)
 
         return jax.jit(evaluate)
 
@@ -85,7 +87,7 @@ def measure_large_loss(repeats: int):
     call = Call(lambda: chunked(params, states))
     sample = measure.alternate({"ours": call}, repeats)["ours"]
     found = {
-        "windows": len(_real_windows(states, 10).sim),
+        "windows": _real_windows(states, 10).count,
         "seconds": sample.values,
         "first": sample.first,
     }
@@ -97,26 +99,31 @@ def measure_large_loss(repeats: int):
 
 
 def _set_up():
-    """Problem, steps by name, and a state of the variant `128`."""
-    config = configs.get_config("128")
-    problem = burgers.make_problem(config)
-    arguments = problem.domain, config.pde.dt, config.coefficients.viscosity.bounds
+    """Problem, params at the guess, and `predict` by name, of the variant `128`."""
+    settings, problem = set_up.read("128")
+    arguments = problem.domain, problem.dt, settings.coefficients["viscosity"].bounds
+    model = make_physical(problem, settings.coefficients).model
     steps = {
-        "ours": problem.model.step,
         "plain arrays": opponents.make_plain_step(*arguments),
         "phiflow advection": opponents.make_phiflow_step(*arguments),
     }
-    return problem, steps, problem.sample_u0(jax.random.key(1), 1)[0]
+    predicts = {
+        name: stepper.stepper(model.init, step, problem.domain, problem.dt).predict
+        for name, step in steps.items()
+    }
+    return problem, model.init(jax.random.key(0)), {"ours": model.predict, **predicts}
+
+
+def _rollouts(predict, params, u0, num_steps):
+    zero = jnp.zeros(len(u0), jnp.int32)
+    query = Query(zero, zero, u0, horizon=num_steps)
+    return stepper.trajectories(predict, params, query)
 
 
 def _real_windows(states, horizon) -> Windows:
     ones = np.ones((1,) * states.ndim, np.float32)
     index = windows.real_index(ones, len(states), states.shape[1] - 1, horizon)
     return windows.real_windows(Trajectories(states, jnp.asarray(ones)), index, horizon)
-
-
-def _value_and_grad(loss_parts):
-    return jax.value_and_grad(lambda params: loss_parts(params).sum())
 
 
 def _compare(case, functions, argument, repeats, aim) -> Row:

@@ -4,28 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs import burgers as configs
-from experiments import _results, burgers
-from experiments import problem as problems
-from experiments.benchmarks import measure
+from experiments.benchmarks import measure, set_up
 from experiments.benchmarks.measure import Call, Row, Sample
 from experiments.benchmarks.opponents import TorchUNet
 from hyco_jax import networks
 from hyco_jax.data import windows
-from hyco_jax.training import minibatch as synthetic
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.training import minibatch, optimizers
+from hyco_jax.training.state import init
 from hyco_jax.types import Params, Trajectories
 
 _MATMUL_SIZE = 2048
 _UNET = {"levels": 4, "filters": 16, "doubling": True}
 _BATCH, _SIZE, _UPDATES = 16, 128, 3
-
-
-def make_context(variant: str) -> _results.Context:
-    """Builds what a run of `configs/burgers.py` trains; its data stay in memory."""
-    config = configs.get_config(variant)
-    problem = burgers.make_problem(config)
-    truth, observed = problems.generate_data(config, problem)
-    return _results.make_context(config, problem, None, truth, observed)
 
 
 def reference_1d(repeats: int) -> list[Row]:
@@ -34,15 +26,17 @@ def reference_1d(repeats: int) -> list[Row]:
     Beside it stands the time that the FLOPs of its network updates would take at the
     rate of one large matrix product: a bound from below.
     """
-    context = make_context("reference_1d")
-    cycle = context.setup.stages[-1].cycle_fns[-1]
-    state, log = context.setup.init_state(), []
-    flop_per_update = _update_flop(context, state.synthetic.train.params)
+    run_set_up = set_up.make("reference_1d")
+    plan = run_set_up.plan
+    cycle = plan.stages[-1].calls[-1].run
+    state, log = plan.init_state(), []
+    flop_per_update = _update_flop(run_set_up, state.synthetic.train.params)
 
     def run():
         nonlocal state
-        state, metrics = cycle(state, context.real)
-        log.append(metrics)
+        state, metrics = cycle(state, plan.real)
+        # Of its one cycle.
+        log.append(jax.tree.map(lambda x: x[0], metrics))
         return metrics
 
     square = jax.random.normal(jax.random.key(0), (_MATMUL_SIZE, _MATMUL_SIZE))
@@ -81,9 +75,13 @@ def unet_step(repeats: int, torch_python: str) -> list[Row]:
         coordinates=False,
         **_UNET,
     )
-    network = networks.as_model(module, u_shape)
-    tx = synthetic.make_optimizer("adam", 1e-4, "constant", 1)
-    state = synthetic.init(network.init(jax.random.key(0)), ["network"], tx)
+    domain = Domain(u_shape[:2], (100.0, 100.0))
+    network = networks.as_model(module, domain, 0.1, (Quantity("velocity", 2),))
+    settings = optimizers.DescentSettings(
+        scheduler="constant", learning_rate=1e-4, clip_norm=0.0
+    )
+    tx = optimizers.make_descent(settings, 1)
+    state = init(network.init(jax.random.key(0)), ["network"], tx)
     num_params = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     states = jax.random.normal(jax.random.key(1), (1, 2 * _BATCH + 1, *u_shape))
     ones = np.ones((1,) * states.ndim, np.float32)
@@ -92,11 +90,11 @@ def unet_step(repeats: int, torch_python: str) -> list[Row]:
 
     @jax.jit
     def train(state, part):
-        return synthetic.train(
+        return minibatch.train(
             state,
             [part],
             jax.random.key(2),
-            step=network.step,
+            predict=network.predict,
             tx=tx,
             num_epochs=1,
             batch_sizes=[_BATCH],
@@ -116,8 +114,8 @@ def unet_step(repeats: int, torch_python: str) -> list[Row]:
     return [Row("unet_step", samples.pop("ours"), "s", samples, 0.95, notes)]
 
 
-def _update_flop(context: _results.Context, network: Params) -> float:
+def _update_flop(run_set_up: set_up.SetUp, network: Params) -> float:
     """Estimates the FLOPs of an update: kernels forwards, and twice backwards."""
     kernels = [leaf.size for leaf in jax.tree.leaves(network) if leaf.ndim > 1]
-    points = np.prod(context.problem.domain.resolution)
-    return 6.0 * sum(kernels) * points * context.config.synthetic.batch_size
+    points = np.prod(run_set_up.problem.domain.resolution)
+    return 6.0 * sum(kernels) * points * run_set_up.settings.synthetic.batch_size
