@@ -45,7 +45,7 @@ class GridSettings:
         return Domain(self.resolution, self.extent, periodic)
 
     @property
-    def factor(self) -> int:
+    def coarsening(self) -> int:
         """How many times coarser the grid of the physical model is."""
         resolution = self.physics_resolution or self.resolution
         factor = self.resolution[0] // resolution[0]

@@ -26,23 +26,100 @@ Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, 
 respect to a, m and u.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, transport
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
     "factor": Role(is_positive=True, can_vary=False),
     "modulation": Role(is_positive=False, is_vector=True, must_vary=True),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, the known swirl, and what data are simulated with."""
+
+    resolution: tuple[int, ...] = (32, 32)
+    extent: tuple[float, ...] = (100.0, 100.0)
+    dt: float = 0.4
+    factor: float = key(1.0, "the true one, of the known swirl", rules.positive())
+    swirl_strength: float = key(
+        0.25, "largest angular velocity of the swirl", rules.number()
+    )
+    modulation_strength: float = key(
+        0.05,
+        "largest speed of the true modulation, in sides of the box per unit of time",
+        rules.number(),
+    )
+    modulation_width: float = key(
+        0.1, "of its ring, in sides of the box", rules.positive()
+    )
+    num_lobes: int = key(3, "its waves around the ring", rules.integer(0, 10_000))
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(generate.DataSettings):
+    """How data are simulated and observed, or where they are."""
+
+    scale: float = 20.0
+    amplitude: float = key(1.0, "bound of the initial density", rules.positive())
+    region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain()
+
+    def draw(key, domain, num_samples):
+        swirl = swirl_velocity(domain, settings.swirl_strength)
+        return sample_u0(key, domain, num_samples, data.scale, data.amplitude, swirl)
+
+    def true_values(domain):
+        modulation = ring_modulation(
+            domain,
+            settings.modulation_strength,
+            width=settings.modulation_width,
+            num_lobes=settings.num_lobes,
+        )
+        return {"factor": settings.factor, "modulation": modulation}
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain),
+        roles=COEFFICIENTS,
+        make_step=make_step,
+        sample_u0=draw,
+        true_values=true_values,
+        factor=settings.coarsening,
+        spec=make_spec("advection", settings, data),
+    )
 
 
 def quantities(domain: Domain) -> tuple[Quantity, ...]:

@@ -92,7 +92,7 @@ def make_problem(
             sample_u0, scale=data.scale, amplitude=data.amplitude
         ),
         true_values=true_values,
-        factor=settings.factor,
+        factor=settings.coarsening,
         spec=make_spec("burgers", settings, data),
     )
 

@@ -26,6 +26,8 @@ Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, 
 respect to all coefficients and the state.
 """
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -33,10 +35,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, exact_diffusion
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
@@ -55,6 +61,78 @@ TRUE_VALUES = {
 }
 
 _MAX_SUBSTEP = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, and the coefficients that data are simulated with."""
+
+    resolution: tuple[int, ...] = (32, 32)
+    extent: tuple[float, ...] = (50.0, 50.0)
+    dt: float = 25.0
+    substeps: int = key(
+        0, "0: of length 1 at most", rules.integer(0, checks.MAX_SUBSTEPS)
+    )
+    diffusivity_u: float = key(
+        TRUE_VALUES["diffusivity_u"], "the true one", rules.positive()
+    )
+    diffusivity_v: float = key(
+        TRUE_VALUES["diffusivity_v"], "the true one", rules.positive()
+    )
+    feed: float = key(TRUE_VALUES["feed"], "the true one", rules.positive())
+    kill: float = key(TRUE_VALUES["kill"], "the true one", rules.positive())
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(generate.DataSettings):
+    """How data are simulated and observed, or where they are."""
+
+    scale: float = key(6.0, "radius of the blobs of v at t = 0", rules.positive())
+    amplitude: float = key(0.5, "their height", rules.positive(1.0))
+    num_blobs: int = key(3, "blobs of a state", rules.integer(1, 10_000))
+    initial: str = key(
+        "blobs",
+        "states at t = 0; disc: the first is the published one",
+        rules.choice("blobs", "disc"),
+    )
+    region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain()
+
+    def draw(key, domain, num_samples):
+        u0 = sample_u0(
+            key, domain, num_samples, data.scale, data.amplitude, data.num_blobs
+        )
+        if data.initial == "blobs":
+            return u0
+        # The published test has one initial state; the others are for validation.
+        return u0.at[0].set(jnp.asarray(disc_u0(domain, data.scale), u0.dtype))
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain),
+        roles=COEFFICIENTS,
+        make_step=functools.partial(make_step, substeps=settings.substeps or None),
+        sample_u0=draw,
+        true_values=lambda domain: {n: getattr(settings, n) for n in COEFFICIENTS},
+        factor=settings.coarsening,
+        spec=make_spec("gray_scott", settings, data),
+    )
 
 
 def quantities(domain: Domain) -> tuple[Quantity, ...]:

@@ -27,6 +27,8 @@ Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, 
 respect to κ and u.
 """
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -34,12 +36,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models import expansions
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, exact_diffusion, schemes
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"conductivity": Role(is_positive=True)}
@@ -52,6 +58,89 @@ OFFSET = 0.1
 LIMIT = 2.5
 
 _UNROLL = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, the equation, and the conductivity that data are simulated with."""
+
+    resolution: tuple[int, ...] = (32, 32)
+    extent: tuple[float, ...] = (6.0, 6.0)
+    dt: float = 0.08
+    boundary: str = key(
+        "dirichlet",
+        "walls at temperature 0, or a periodic box",
+        rules.choice("dirichlet", "periodic"),
+    )
+    form: str = key("laplacian", "κ∇²u as published, or ∇·(κ∇u)", rules.choice(*FORMS))
+    substeps: int = key(
+        0,
+        "of a field κ; 0: as many as stability needs",
+        rules.integer(0, checks.MAX_SUBSTEPS),
+    )
+    conductivity: str = key(
+        "two_bumps",
+        "the true one, as published or constant",
+        rules.choice("two_bumps", "constant"),
+    )
+    conductivity_value: float = key(
+        1.0, "of a constant one", rules.positive(), when={"conductivity": "constant"}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(generate.DataSettings):
+    """How data are simulated and observed, or where they are."""
+
+    scale: float = 1.0
+    initial: str = key(
+        "random",
+        "states at t = 0; two_gaussians: the first is the published one",
+        rules.choice("random", "two_gaussians"),
+    )
+    region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain(settings.boundary == "periodic")
+
+    def draw(key, domain, num_samples):
+        u0 = sample_u0(key, domain, num_samples, data.scale, data.amplitude)
+        if data.initial == "random":
+            return u0
+        # The published test has one initial state; the others are for validation.
+        return u0.at[0].set(two_gaussians_u0(domain))
+
+    def true_values(domain):
+        if settings.conductivity == "constant":
+            return {"conductivity": settings.conductivity_value}
+        return {"conductivity": two_bumps_conductivity(domain)}
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain),
+        roles=COEFFICIENTS,
+        make_step=functools.partial(
+            make_step, form=settings.form, substeps=settings.substeps or None
+        ),
+        sample_u0=draw,
+        true_values=true_values,
+        factor=settings.coarsening,
+        spec=make_spec("heat", settings, data),
+    )
 
 
 def quantities(domain: Domain) -> tuple[Quantity, ...]:

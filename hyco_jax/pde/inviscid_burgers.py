@@ -24,21 +24,85 @@ Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, 
 respect to φ and u.
 """
 
+import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids import fields, sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.fields import flow
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, schemes
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"potential": Role(is_positive=False, is_potential=True, must_vary=True)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, and the potential that data are simulated with."""
+
+    extent: tuple[float, ...] = (100.0,)
+    dt: float = 0.4
+    potential_scale: float = key(
+        1.0, "the true potential is scale Π sin(2πx/L)", rules.number()
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(generate.DataSettings):
+    """How data are simulated and observed, or where they are."""
+
+    smoothness: float = key(
+        0.0,
+        "of the initial states, as in PhiFlow's Noise; 0: a Gaussian spectrum",
+        rules.not_negative(100.0),
+    )
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain()
+
+    def true_values(domain):
+        return {"potential": sine_potential(domain, settings.potential_scale)}
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain),
+        roles=COEFFICIENTS,
+        make_step=make_step,
+        sample_u0=functools.partial(
+            sample_u0,
+            scale=data.scale,
+            amplitude=data.amplitude,
+            smoothness=data.smoothness,
+        ),
+        true_values=true_values,
+        factor=settings.coarsening,
+        spec=make_spec("inviscid_burgers", settings, data),
+    )
 
 
 def quantities(domain: Domain) -> tuple[Quantity, ...]:

@@ -19,6 +19,9 @@ dt 0.05 to 0.2, ν = 1e-4 to 0.1, f of amplitude 1. Pure, for `jit` and `vmap`, 
 or float64; differentiable in reverse mode with respect to ν, f and u.
 """
 
+import dataclasses
+import functools
+import math
 from collections.abc import Mapping
 
 import jax
@@ -26,22 +29,100 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, pressure, schemes, semi_lagrangian
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
     "viscosity": Role(is_positive=True, can_vary=False),
-    "forcing": Role(is_positive=False, is_vector=True, must_vary=True),
+    "forcing": Role(
+        is_positive=False, is_vector=True, is_staggered=True, must_vary=True
+    ),
 }
 
 # Largest `diagnostics` of a float32 rollout: 8 roundings, whatever grid and force.
 MAX_DIVERGENCE = 1e-6
 
 _UNROLL = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, and the viscosity and force that data are simulated with."""
+
+    resolution: tuple[int, ...] = (32, 32)
+    extent: tuple[float, ...] = (2 * math.pi, 2 * math.pi)
+    dt: float = 0.1
+    substeps: int = key(
+        0,
+        "of the viscosity; 0: as many as stability needs",
+        rules.integer(0, checks.MAX_SUBSTEPS),
+    )
+    viscosity: float = key(0.02, "the true one", rules.positive())
+    forcing_strength: float = key(
+        1.0, "of the true force, strength sin(2πny/L) along x", rules.number()
+    )
+    wave_number: int = key(2, "n of the true force", rules.integer(1, 10_000))
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(generate.DataSettings):
+    """How data are simulated and observed, or where they are."""
+
+    scale: float = 0.6
+    mean_flow: float = key(
+        0.5, "of the initial states, in units of the force", rules.number()
+    )
+    region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain()
+
+    def forcing(domain):
+        return sine_forcing(domain, settings.forcing_strength, settings.wave_number)
+
+    def draw(key, domain, num_samples):
+        mean_flow = data.mean_flow * forcing(domain)
+        return sample_u0(
+            key, domain, num_samples, data.scale, data.amplitude, mean_flow
+        )
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain),
+        roles=COEFFICIENTS,
+        make_step=functools.partial(make_step, substeps=settings.substeps or None),
+        sample_u0=draw,
+        true_values=lambda domain: {
+            "viscosity": settings.viscosity,
+            "forcing": forcing(domain),
+        },
+        factor=settings.coarsening,
+        diagnostics=diagnostics,
+        limits={"divergence": MAX_DIVERGENCE},
+        spec=make_spec("kolmogorov", settings, data),
+    )
 
 
 def quantities(domain: Domain) -> tuple[Quantity, ...]:

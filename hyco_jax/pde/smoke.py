@@ -24,6 +24,7 @@ b = 1, r = 0.2, ν from 0 to 0.1. Pure, for `jit` and `vmap`, float32 or float64
 differentiable in reverse mode with respect to the coefficients and the state.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 
@@ -31,12 +32,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hyco_jax.config import rules
+from hyco_jax.config.schema import key
+from hyco_jax.data import generate
 from hyco_jax.grids import fields, sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.fields import flow
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, pressure, semi_lagrangian, staggered
+from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
@@ -50,6 +55,93 @@ MAX_DIVERGENCE = 1e-6
 
 _TOLERANCE = 1e-5
 _MAX_ITERATIONS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(GridSettings):
+    """The grids, and the coefficients that data are simulated with."""
+
+    resolution: tuple[int, ...] = (32, 32)
+    extent: tuple[float, ...] = (32.0, 32.0)
+    substeps: int = key(
+        0,
+        "of the viscosity; 0: as many as stability needs",
+        rules.integer(0, checks.MAX_SUBSTEPS),
+    )
+    has_inflow: bool = key(True, "a source, else a cloud of smoke", rules.FLAG)
+    viscosity: float = key(0.1, "the true one", rules.not_negative())
+    buoyancy: float = key(1.0, "the true one, or its mean", rules.number())
+    buoyancy_variation: float = key(
+        0.0, "a field buoyancy + variation sin(2πx/L)", rules.number()
+    )
+    inflow_rate: float = key(
+        0.2, "the true one", rules.not_negative(), when={"has_inflow": True}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings(generate.DataSettings):
+    """How data are simulated and observed, or where they are."""
+
+    scale: float = key(
+        2.5,
+        "radius of the source; without one, correlation length of the smoke",
+        rules.positive(),
+    )
+    amplitude: float = key(
+        1.0,
+        "of the source's mask; without one, root mean square of the smoke",
+        rules.positive(),
+    )
+    region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+
+
+def make_problem(
+    settings: Settings | None = None, data: DataSettings | None = None
+) -> Problem:
+    """Makes the physical system of its settings.
+
+    Args:
+        settings: The grids and the true coefficients; by default all defaults.
+        data: Says how initial states are drawn.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    settings, data = settings or Settings(), data or DataSettings()
+    domain = settings.make_domain(periodic=False)
+    has_inflow = settings.has_inflow
+    used = [name for name in COEFFICIENTS if has_inflow or name != "inflow_rate"]
+
+    def make(domain, dt, upper):
+        step = make_step(domain, dt, upper, settings.substeps or None, has_inflow)
+        return lambda values, u: step({name: values[name] for name in used}, u)
+
+    def true_values(domain):
+        buoyancy, variation = settings.buoyancy, settings.buoyancy_variation
+        if variation:
+            buoyancy = sine_buoyancy(domain, variation, buoyancy)
+        rest = {"viscosity": settings.viscosity, "inflow_rate": settings.inflow_rate}
+        return {"buoyancy": buoyancy, **rest}
+
+    return Problem(
+        domain=domain,
+        dt=settings.dt,
+        quantities=quantities(domain, has_inflow),
+        roles=COEFFICIENTS,
+        make_step=make,
+        sample_u0=functools.partial(
+            sample_u0,
+            scale=data.scale,
+            amplitude=data.amplitude,
+            has_inflow=has_inflow,
+        ),
+        true_values=true_values,
+        factor=settings.coarsening,
+        diagnostics=diagnostics,
+        limits={"divergence": MAX_DIVERGENCE},
+        spec=make_spec("smoke", settings, data),
+    )
 
 
 def quantities(domain: Domain, has_inflow: bool = True) -> tuple[Quantity, ...]:
