@@ -7,8 +7,7 @@ Values = dict[str, Any]
 
 # A 2-D problem for a laptop.
 PLANE = {
-    "pde": {"resolution": (32, 32)},
-    "data": {"num_steps": 20, "region": ((0.25, 0.75), (0.25, 0.75))},
+    "data": {"num_steps": 20},
     "physical": {"num_iterations": 20},
     "synthetic": {
         "unet": {"filters": 16},
@@ -43,10 +42,7 @@ SMOKE = {
 
 
 def merge(*layers: Mapping[str, Any]) -> Values:
-    """Lays nested values over one another; later ones win.
-
-    A layer that names another network leaves out what earlier ones set of the old one.
-    """
+    """Lays nested values over one another; later ones win."""
     result: Values = {}
     for layer in layers:
         for name, value in layer.items():
@@ -54,10 +50,3 @@ def merge(*layers: Mapping[str, Any]) -> Values:
                 value = merge(result.get(name, {}), value)
             result[name] = value
     return result
-
-
-def over(
-    default: Mapping[str, Any], variants: Mapping[str, Values]
-) -> dict[str, Values]:
-    """Lays every variant over a default."""
-    return {name: merge(default, values) for name, values in variants.items()}

@@ -144,4 +144,4 @@ VARIANTS = {
 
 def get_config(variant: str = "default"):
     """Makes the config of a variant."""
-    return experiment.get_config(burgers, variant, base.over(DEFAULT, VARIANTS))
+    return experiment.get_config(burgers, variant, VARIANTS, DEFAULT)

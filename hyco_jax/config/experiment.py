@@ -1,8 +1,10 @@
 """An experiment: the config of a run of one PDE, from its keys to its results."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -48,22 +50,29 @@ def template(module: ModuleType) -> Experiment:
 
 
 def get_config(
-    module: ModuleType, variant: str, variants: dict[str, dict]
+    module: ModuleType,
+    variant: str,
+    variants: Mapping[str, Mapping[str, Any]],
+    *layers: Mapping[str, Any],
 ) -> ConfigDict:
     """Makes the config of a variant, named after the colon of `--config=file.py:name`.
 
     Args:
         module: The file of the PDE.
         variant: One of `variants`.
-        variants: Maps names to the nested values that differ from the defaults.
+        variants: Maps names to the nested values that differ from the layers.
+        *layers: Nested values that differ from the defaults, laid over one another.
+            What belongs to a choice that a later one revokes falls back.
 
     Raises:
         ValueError: If the variant or a key is unknown, or a value not allowed.
     """
     if variant not in variants:
         raise ValueError(f"variant {variant!r} is not one of {list(variants)}")
-    values = {"variant": variant} | variants[variant]
-    return schema.to_config(schema.from_dict(template(module), values))
+    settings = template(module)
+    for values in (*layers, variants[variant], {"variant": variant}):
+        settings = schema.from_dict(settings, values)
+    return schema.to_config(settings)
 
 
 def run(
