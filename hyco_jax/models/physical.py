@@ -99,7 +99,9 @@ def make_physical(
     """
     _check_names(problem, settings)
     domain = problem.physics_domain
-    truth = {} if problem.true_values is None else problem.true_values(domain)
+    truth = {}
+    if problem.true_values and any(s.kind == "known" for s in settings.values()):
+        truth = problem.true_values(domain)
     fitted = {
         name: _make(settings[name], name, role, domain, truth.get(name))
         for name, role in problem.roles.items()
