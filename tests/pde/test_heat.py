@@ -7,46 +7,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-from jax import lax
-from jax.flatten_util import ravel_pytree
 
 from hyco_jax.grids import fields
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.fields import flow
-from hyco_jax.models import coefficients, expansions
 from hyco_jax.pde import heat
+from tests import order
+from tests.pde.compiled import advance
+from tests.pde.states import TAU
 
-# Every test compiles a small step or more.
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-TAU = 2 * np.pi
 BOX = {"periodic": True, "closed": False}
-
-
-@pytest.fixture
-def x64():
-    with jax.enable_x64(True), flow.math.precision(64):
-        yield
 
 
 def make_step(domain, dt, upper=1.0, **options):
     return heat.make_step(domain, dt, {"conductivity": upper}, **options)
 
 
-def apply(step, kappa, u):
-    return jax.jit(step)({"conductivity": jnp.asarray(kappa)}, jnp.asarray(u))
-
-
-def rollout(step, kappa, u, num_steps):
-    values = {"conductivity": jnp.asarray(kappa)}
-    return jax.jit(
-        lambda u: lax.scan(lambda u, _: (step(values, u), None), u, length=num_steps)[0]
-    )(jnp.asarray(u))
-
-
-def order(errors):
-    """Observed order from errors on grids or steps halved each time."""
-    return -np.polyfit(np.arange(len(errors)), np.log2(errors), 1)[0]
+def apply(step, kappa, u, num_steps=1):
+    return advance(step, {"conductivity": kappa}, u, num_steps)
 
 
 def random_state(domain, seed=0):
@@ -149,9 +129,9 @@ def test_fields_are_second_order_in_space_on_a_periodic_box(x64, form):
             operator = np.diag(kappa) @ slope @ slope
         exact = scipy.linalg.expm(0.3 * operator) @ u
         step = make_step(domain, 0.01, 1.5, form=form)
-        result = rollout(step, kappa, u[:, None], 30)[:, 0]
+        result = apply(step, kappa, u[:, None], 30)[:, 0]
         errors.append(np.abs(result - exact).max())
-    assert order(errors) == pytest.approx(2, abs=0.15)
+    assert order.of(errors).order == pytest.approx(2, abs=0.15)
 
 
 def parabola(num_cells):
@@ -166,8 +146,8 @@ def test_fields_are_second_order_in_space_in_a_closed_box(x64):
     for num_cells in (32, 64, 128):
         domain, kappa, u = parabola(num_cells)
         step = make_step(domain, 0.02, 1 / 8)
-        errors.append(np.abs(rollout(step, kappa, u, 50) - np.exp(-1) * u).max())
-    assert order(errors) == pytest.approx(2, abs=0.1)
+        errors.append(np.abs(apply(step, kappa, u, 50) - np.exp(-1) * u).max())
+    assert order.of(errors).order == pytest.approx(2, abs=0.1)
 
 
 def test_the_other_form_is_second_order_at_the_walls(x64):
@@ -177,9 +157,9 @@ def test_the_other_form_is_second_order_at_the_walls(x64):
         domain = Domain((num_cells,), (np.pi,), periodic=False)
         u = np.sin(domain.coordinates())
         step = make_step(domain, 0.01, form="laplacian")
-        result = rollout(step, np.full(num_cells, 0.7), u, 50)
+        result = apply(step, np.full(num_cells, 0.7), u, 50)
         errors.append(np.abs(result - np.exp(-0.35) * u).max())
-    assert order(errors) == pytest.approx(2, abs=0.1)
+    assert order.of(errors).order == pytest.approx(2, abs=0.1)
 
 
 @pytest.mark.parametrize("form", heat.FORMS)
@@ -190,7 +170,7 @@ def test_fields_are_second_order_in_time(x64, periodic, form):
     errors, dt = [], 1e-4
     one, two = (make_step(domain, k * dt, form=form) for k in (1, 2))
     changes = [
-        jax.jit(jax.vmap(functools.partial(apply, step, kappa)))(np.eye(6)[..., None])
+        jax.vmap(functools.partial(apply, step, kappa))(np.eye(6)[..., None])
         for step in (one, two)
     ]
     # (4 E(dt) - E(2 dt) - 3) / 2 dt is the operator, up to dt² times its cube.
@@ -198,20 +178,15 @@ def test_fields_are_second_order_in_time(x64, periodic, form):
     exact = scipy.linalg.expm(np.asarray(operator)[..., 0].T) @ u
     for num_steps in (16, 32, 64):
         step = make_step(domain, 1 / num_steps, form=form)
-        errors.append(np.abs(rollout(step, kappa, u, num_steps) - exact).max())
-    assert order(errors) == pytest.approx(2, abs=0.2)
+        errors.append(np.abs(apply(step, kappa, u, num_steps) - exact).max())
+    assert order.of(errors).order == pytest.approx(2, abs=0.2)
 
 
-def test_divergence_conserves_the_integral_and_the_other_form_does_not(x64):
+def test_the_other_form_does_not_conserve_the_integral(x64):
     domain = Domain((5, 6), (3.0, 2.0))
     kappa, u = random_state(domain)
-    drift = {
-        form: float(jnp.sum(apply(make_step(domain, 0.1, form=form), kappa, u) - u))
-        for form in heat.FORMS
-    }
-    # 30 cells of values of order 1.
-    assert abs(drift["divergence"]) < 1e-13
-    assert abs(drift["laplacian"]) > 0.1
+    change = apply(make_step(domain, 0.1, form="laplacian"), kappa, u) - u
+    assert abs(jnp.sum(change)) > 0.1
 
 
 @pytest.mark.parametrize("periodic", BOX.values(), ids=BOX)
@@ -235,107 +210,15 @@ def test_extremes_never_grow_at_the_stability_limit(x64, periodic, form):
     assert np.abs(result).max() <= 1 + 1e-14
 
 
-@pytest.mark.parametrize("periodic", BOX.values(), ids=BOX)
-def test_walls_cool_and_a_periodic_box_keeps_a_constant(periodic):
-    domain = Domain((5, 4), (3.0, 2.0), periodic)
+def test_walls_cool():
+    domain = Domain((5, 4), (3.0, 2.0), periodic=False)
     kappa = np.float32(random_state(domain)[0])
     u = np.full((5, 4, 1), 3.0, np.float32)
     for value in (np.float32(0.5), kappa):
         change = apply(make_step(domain, 0.1), value, u) - u
-        if periodic:
-            np.testing.assert_allclose(change, 0, atol=1e-6)
-        else:
-            edges = change[0], change[-1], change[:, 0], change[:, -1]
-            assert all(np.all(edge < -0.1) for edge in edges)
-            assert change.mean() < -0.1
-
-
-BUMPS = {
-    "amplitudes": [1.5, 1.0],
-    "centers": [[1.0, 1.2], [2.2, 0.7]],
-    "width": 0.8,
-    "offset": 0.1,
-    "max_amplitude": 3.0,
-}
-
-
-def learnable(kind, domain):
-    if kind == "scalar":
-        return coefficients.scalar(0.5, (0.0, 2.0))
-    if kind == "field":
-        return coefficients.field(0.5, domain.resolution, (0.0, 2.0))
-    return expansions.gaussian_bumps(domain, **BUMPS)
-
-
-@pytest.mark.parametrize(
-    ("kind", "periodic", "form"),
-    [
-        ("scalar", True, "divergence"),
-        ("scalar", False, "divergence"),
-        ("field", True, "divergence"),
-        ("field", True, "laplacian"),
-        ("field", False, "divergence"),
-        ("bumps", False, "laplacian"),
-    ],
-)
-def test_gradients_equal_finite_differences(x64, kind, periodic, form):
-    domain = Domain((5, 4), (3.0, 2.0), periodic)
-    coefficient = learnable(kind, domain)
-    step = make_step(domain, 0.02, coefficient.upper, form=form)
-    model = coefficients.make_model({"conductivity": coefficient}, step)
-    start = (model.init(jax.random.key(0)), jnp.asarray(random_state(domain)[1]))
-    flat, unravel = ravel_pytree(jax.tree.map(jnp.float64, start))
-
-    @jax.jit
-    @jax.value_and_grad
-    def loss(flat):
-        params, u = unravel(flat)
-        u = lax.scan(lambda u, _: (model.step(params, u), None), u, length=3)[0]
-        return jnp.mean(u**3)
-
-    slope = loss(flat)[1]
-    assert np.all(np.abs(slope) > 1e-7)
-    # Central differences of step 1e-5 err by 1e-10 times third derivatives.
-    for seed in range(3):
-        direction = np.random.default_rng(seed).normal(size=flat.shape)
-        ahead, behind = (loss(flat + h * direction)[0] for h in (1e-5, -1e-5))
-        central = (ahead - behind) / 2e-5
-        np.testing.assert_allclose(slope @ direction, central, rtol=1e-6, atol=1e-8)
-
-
-@pytest.mark.parametrize("kind", ["scalar", "field"])
-@pytest.mark.parametrize("periodic", BOX.values(), ids=BOX)
-def test_float32_stays_float32_and_long_gradients_are_finite(kind, periodic):
-    domain = Domain((5, 4), (3.0, 2.0), periodic)
-    coefficient = learnable(kind, domain)
-    step = make_step(domain, 0.1, coefficient.upper)
-    model = coefficients.make_model({"conductivity": coefficient}, step)
-    params = model.init(jax.random.key(0))
-
-    @jax.jit
-    @functools.partial(jax.grad, has_aux=True)
-    def slope(params, u):
-        u = lax.scan(lambda u, _: (model.step(params, u), None), u, length=50)[0]
-        return jnp.mean(u**2), u
-
-    slopes, u = slope(params, jnp.float32(random_state(domain)[1]))
-    assert u.dtype == jnp.float32
-    for leaf in jax.tree.leaves(slopes):
-        assert leaf.dtype == jnp.float32
-        assert np.isfinite(leaf).all()
-
-
-@pytest.mark.parametrize("kind", ["scalar", "field"])
-@pytest.mark.parametrize("periodic", BOX.values(), ids=BOX)
-def test_vmap_equals_loop(x64, kind, periodic):
-    domain = Domain((5, 4), (3.0, 2.0), periodic)
-    shape = () if kind == "scalar" else domain.resolution
-    kappas = np.random.default_rng(0).uniform(0.2, 1.0, (3, *shape))
-    states = np.stack([random_state(domain, seed)[1] for seed in range(3)])
-    step = make_step(domain, 0.1)
-    loop = jnp.stack([apply(step, k, u) for k, u in zip(kappas, states, strict=True)])
-    batch = jax.vmap(functools.partial(apply, step))(kappas, states)
-    np.testing.assert_allclose(batch, loop, atol=1e-14)
+        edges = change[0], change[-1], change[:, 0], change[:, -1]
+        assert all(np.all(edge < -0.1) for edge in edges)
+        assert change.mean() < -0.1
 
 
 @pytest.mark.parametrize("periodic", BOX.values(), ids=BOX)
@@ -375,19 +258,6 @@ def test_mistakes_are_refused(key):
     domain = Domain((10, 10), (1.0, 2.0))
     with pytest.raises(ValueError, match=r"form='heat' is not one of .*'laplacian'"):
         make_step(domain, 0.1, form="heat")
-    with pytest.raises(ValueError, match=r"substeps=24 .* needs substeps >= 25"):
-        make_step(domain, 0.1, substeps=24)
-    with pytest.raises(ValueError, match="dt=-0.1 must be positive"):
-        make_step(domain, -0.1)
-    with pytest.raises(ValueError, match="both finite"):
-        make_step(domain, 0.1, np.inf)
-    step = make_step(domain, 0.1)
-    with pytest.raises(
-        ValueError, match=r"expected \(10, 10, 1\); batch with jax.vmap"
-    ):
-        apply(step, 0.5, np.zeros((10, 10)))
-    with pytest.raises(ValueError, match=r"conductivity has shape \(10,\), expected"):
-        apply(step, np.ones(10), np.zeros((10, 10, 1)))
     for periodic in (True, False):
         with pytest.raises(ValueError, match="smooths away every wave"):
             heat.sample_u0(key, Domain((8,), (1.0,), periodic), 1, 100.0, 1.0)

@@ -1,0 +1,68 @@
+"""The table of all systems and grids, and their compiled programs, each made once."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from tests.pde import cases_diffusion, cases_flow, cases_transport
+from tests.pde.compiled import Program
+
+BUILDERS = {
+    **{
+        f"{name}-{ndim}d": functools.partial(make, ndim)
+        for name, make, dimensions in (
+            ("advection", cases_transport.advection_case, (1, 2, 3)),
+            ("burgers", cases_transport.burgers_case, (1, 2, 3)),
+            ("inviscid_burgers", cases_transport.inviscid_case, (1, 2, 3)),
+            ("gray_scott", cases_diffusion.gray_scott_case, (1, 2, 3)),
+            ("kolmogorov", cases_flow.kolmogorov_case, (2, 3)),
+            ("smoke", cases_flow.smoke_case, (2, 3)),
+        )
+        for ndim in dimensions
+    },
+    **{
+        f"heat-{kind}-{walls}-{form}": functools.partial(
+            cases_diffusion.heat_case, kind == "field", walls == "open", form
+        )
+        for kind, form in (
+            ("scalar", "divergence"),
+            ("field", "divergence"),
+            ("field", "laplacian"),
+        )
+        for walls in ("open", "closed")
+    },
+}
+# Of these only states are computed, no gradient.
+STATES_ONLY = ("gray_scott-1d", "gray_scott-3d", "kolmogorov-3d", "smoke-3d")
+FLOWS = ("kolmogorov-2d", "smoke-2d")
+CLOSED_HEAT = (
+    "heat-scalar-closed-divergence",
+    "heat-field-closed-divergence",
+    "heat-field-closed-laplacian",
+)
+# A batch of one size is one compilation; a check of gradients asks for 10 to 14.
+BATCH = 14
+
+
+def pick(*starts, but=()):
+    """Gives a test the cases whose names begin so, all by default."""
+    names = [n for n in BUILDERS if n.startswith(starts or "") and n not in but]
+    return pytest.mark.parametrize("case", names, indirect=True)
+
+
+with_slopes = functools.partial(pick, but=STATES_ONLY)
+
+
+@functools.cache
+def build(name):
+    return BUILDERS[name]()
+
+
+@functools.cache
+def compiled(name, dtype=np.float64, batch=BATCH, num_steps=None, has_slopes=True):
+    """A program of a case; a number of steps other than the case's if one is given."""
+    case = build(name)
+    has_slopes = has_slopes and name not in STATES_ONLY
+    num_steps = num_steps or case.num_steps
+    return Program(case.step(), num_steps, dtype, batch, has_slopes)
