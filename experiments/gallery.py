@@ -26,7 +26,7 @@ def main(workdirs: list[str]):
 
 
 def line(workdir: Path) -> str:
-    """Formats a run: errors of the coefficient, validation nRMSE, minutes of training.
+    """Formats a run: errors of the coefficient, test nRMSE, minutes of training.
 
     Raises:
         ValueError: If the run has no results, or no baselines.
@@ -42,10 +42,10 @@ def line(workdir: Path) -> str:
             "--config.baselines=True"
         )
     coefficients = [
-        rows[row]["coefficient_error"]
+        rows[row].get("coefficient_error")
         for row in ("initial_guess", "physical_alone", "hybrid_physical")
     ]
-    errors = [rows[row]["val/nrmse"] for row in ROWS]
+    errors = [rows[row].get("test/nrmse") for row in ROWS]
     seconds = sum(rows[row]["seconds"] for row in ROWS[:3])
     numbers = [table.format_number(x) for x in (*coefficients, *errors)]
     return f"| {workdir.name} | " + " | ".join(numbers) + f" | {seconds / 60:.1f} |"

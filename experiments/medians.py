@@ -8,8 +8,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from experiments import _results
 from hyco_jax.running import metric_writer
+from hyco_jax.scoring import table
 
 
 def medians(workdirs: list[str]) -> dict[str, dict[str, float]]:
@@ -19,22 +19,22 @@ def medians(workdirs: list[str]) -> dict[str, dict[str, float]]:
         workdirs: Where the runs are kept.
 
     Returns:
-        Rows as in `eval.json`; an entry that a run lacks is left out.
+        Rows and columns of the table; an entry that a run lacks is left out.
 
     Raises:
         ValueError: If a workdir holds no `eval.json`.
     """
-    tables = []
+    runs = []
     for workdir in workdirs:
         path = Path(workdir, "eval.json")
         if not path.exists():
             raise ValueError(f"{path} does not exist; is {workdir} a finished run?")
-        tables.append(metric_writer.read(path)[0]["rows"])
+        runs.append(metric_writer.read(path)[0]["rows"])
     result = {}
-    for row, values in tables[0].items():
+    for row, values in runs[0].items():
         result[row] = {}
-        for name in values:
-            entries = [table.get(row, {}).get(name) for table in tables]
+        for name in values.keys() & table.COLUMNS.keys():
+            entries = [rows.get(row, {}).get(name) for rows in runs]
             if None not in entries:
                 # A NaN has no place in an order: a diverged run counts as the worst.
                 ranked = [math.inf if math.isnan(entry) else entry for entry in entries]
@@ -46,6 +46,6 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("error: name the workdirs of finished runs")
     try:
-        _results.print_table(medians(sys.argv[1:]))
+        print(table.format_table(medians(sys.argv[1:])))
     except ValueError as error:
         sys.exit(f"error: {error}")
