@@ -55,7 +55,6 @@ class Case:
     """A system on a grid. All arrays are float64.
 
     Attributes:
-        name: Of the system, and of the variant.
         make_step: Maps domain, dt and options to a step.
         domain: The grid.
         dt: Time step.
@@ -74,10 +73,10 @@ class Case:
             `rough` is the same as under `values`.
         gauge: A change of a coefficient that changes nothing.
         phiflow: The step as PhiFlow makes it.
+        name: In the table.
         symmetry: A mirror or the like: maps values and state to those of the image.
     """
 
-    name: str
     make_step: Callable[..., PdeStep]
     domain: Domain
     dt: float
@@ -95,6 +94,7 @@ class Case:
     neutral: Values | None = None
     gauge: Gauge | None = None
     phiflow: Phiflow | None = None
+    name: str = ""
     symmetry: Callable[[Values, np.ndarray], tuple[Values, np.ndarray]] | None = None
 
     def step(self) -> PdeStep:

@@ -24,9 +24,7 @@ def heat_case(is_field, periodic, form="divergence"):
         domain, [1.5, 1.0], centers, 0.8, 0.1, max_amplitude=3.0, limit=upper
     )
     is_kept = periodic and form == "divergence"
-    kind, walls = "field" if is_field else "scalar", "open" if periodic else "closed"
     return Case(
-        f"heat-{kind}-{walls}-{form}",
         functools.partial(heat.make_step, upper={"conductivity": upper}, form=form),
         domain,
         0.02,
@@ -67,7 +65,6 @@ def gray_scott_case(ndim):
         rates["feed"] = coefficients.field(0.02, domain.resolution, (0.0, 0.1))
         rates["kill"] = expansions.fourier(domain, 1, 0.05, bounds=(0.0, 0.1))
     return Case(
-        f"gray_scott-{ndim}d",
         functools.partial(gray_scott.make_step, upper=UPPER),
         domain,
         2.0,

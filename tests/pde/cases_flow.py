@@ -36,7 +36,6 @@ def kolmogorov_case(ndim):
         expansions.fourier(domain, 1, num_components=ndim),
     )
     return Case(
-        f"kolmogorov-{ndim}d",
         functools.partial(kolmogorov.make_step, upper={"viscosity": upper}, substeps=2),
         domain,
         dt,
@@ -68,11 +67,11 @@ def moving(domain, seed=0, speed=0.3):
     return np.concatenate([density, velocity, inflow], axis=-1)
 
 
-def smoke_case(ndim):
+def smoke_case(ndim, is_field):
     domain = states.box(RESOLUTIONS[ndim], periodic=False)
     dt, rate = 0.1, 0.2
     field = smoke.sine_buoyancy(domain)
-    buoyancy = field if ndim == 2 else 0.5
+    buoyancy = field if is_field else 0.5
     values = {"viscosity": 0.02, "buoyancy": buoyancy, "inflow_rate": rate}
     height = domain.coordinates()[..., -1]
     layers = np.zeros((*domain.resolution, ndim + 2))
@@ -81,7 +80,7 @@ def smoke_case(ndim):
     change = np.zeros(ndim + 2)
     change[0] = dt * rate * still[..., -1].sum()
     kinds = [coefficients.scalar(0.5, (0.0, 2.0))]
-    if ndim == 2:
+    if is_field:
         bumps = expansions.gaussian_bumps(domain, [0.5], [[1.0, 1.0]], 0.8)
         kinds = [coefficients.field(0.5, domain.resolution, (0.0, 2.0)), bumps]
     others = {
@@ -89,7 +88,6 @@ def smoke_case(ndim):
         "inflow_rate": coefficients.scalar(rate, (0.0, 1.0)),
     }
     return Case(
-        f"smoke-{ndim}d",
         functools.partial(smoke.make_step, upper={"viscosity": 0.1}),
         domain,
         dt,

@@ -43,7 +43,6 @@ def advection_case(ndim):
     field = coefficients.field(0.01, shape)
     fourier = expansions.fourier(domain, 1, num_components=ndim)
     return Case(
-        f"advection-{ndim}d",
         functools.partial(advection.make_step, upper={}),
         domain,
         dt,
@@ -69,7 +68,6 @@ def burgers_case(ndim):
     guess = coefficients.scalar if ndim == 1 else coefficients.field
     options = ((0.0, upper),) if ndim == 1 else (domain.resolution, (0.0, upper))
     return Case(
-        f"burgers-{ndim}d",
         functools.partial(burgers.make_step, upper={"viscosity": upper}),
         domain,
         dt,
@@ -108,7 +106,6 @@ def inviscid_case(ndim):
         return by_phiflow(domain, dt, u, u) - dt * slope
 
     return Case(
-        f"inviscid_burgers-{ndim}d",
         functools.partial(inviscid_burgers.make_step, upper={}),
         domain,
         dt,

@@ -1,5 +1,6 @@
 """The table of all systems and grids, and their compiled programs, each made once."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -17,10 +18,12 @@ BUILDERS = {
             ("inviscid_burgers", cases_transport.inviscid_case, (1, 2, 3)),
             ("gray_scott", cases_diffusion.gray_scott_case, (1, 2, 3)),
             ("kolmogorov", cases_flow.kolmogorov_case, (2, 3)),
-            ("smoke", cases_flow.smoke_case, (2, 3)),
         )
         for ndim in dimensions
     },
+    "smoke-2d": functools.partial(cases_flow.smoke_case, 2, True),
+    "smoke-scalar": functools.partial(cases_flow.smoke_case, 2, False),
+    "smoke-3d": functools.partial(cases_flow.smoke_case, 3, False),
     **{
         f"heat-{kind}-{walls}-{form}": functools.partial(
             cases_diffusion.heat_case, kind == "field", walls == "open", form
@@ -56,7 +59,7 @@ with_slopes = functools.partial(pick, but=STATES_ONLY)
 
 @functools.cache
 def build(name):
-    return BUILDERS[name]()
+    return dataclasses.replace(BUILDERS[name](), name=name)
 
 
 @functools.cache

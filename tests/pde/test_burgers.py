@@ -160,6 +160,22 @@ def test_gradient_of_a_batch_is_the_sum_of_the_gradients(x64, slope):
     np.testing.assert_allclose(together, apart, atol=1e-13)
 
 
+def test_nested_vmap_equals_loop():
+    domain = Domain((9,), (3.0,))
+    nu = jnp.float32(burgers.sine_squared_viscosity(domain))
+    step = make_step(domain, 0.3, 0.5)
+    # The last state moves more than a cell and sends the whole batch the long way.
+    slow = jnp.float32(states.waves(domain, 1))
+    batch = jnp.stack([slow, slow[::-1], 4 * slow])
+    courant = 0.3 / domain.dx[0] * np.abs(batch).max((1, 2))
+    assert courant[:2].max() < 1 < courant[2]
+    inner = jax.vmap(lambda nu, u: step({"viscosity": nu}, u), (None, 0))
+    nested = jax.jit(jax.vmap(inner, (None, 0)))(nu, batch[None])
+    loop = [after(step, nu, u) for u in batch]
+    # The long way rounds positions: 1e-7 of 9 cells, times slopes of 4.
+    np.testing.assert_allclose(nested[0], loop, atol=1e-5)
+
+
 def test_second_derivatives_equal_differences_of_gradients(x64, slope):
     domain = Domain((6,), (3.0,))
     # Displacements of 0.4 to 0.8 of a cell.

@@ -72,10 +72,14 @@ def along_each_coefficient(learnt, h):
 
 
 @table.with_slopes()
-def test_every_entry_of_the_coefficients_has_a_slope(case, program):
-    (answer,) = program.ask(Query(case.values, case.rough, case.num_steps))
-    for slope in answer.values_slope.values():
-        assert np.all(np.abs(slope) > 1e-9)
+def test_every_entry_has_a_slope(case, program):
+    (answer,) = program.ask(Query(case.values, case.rough, min(3, case.num_steps)))
+    slopes = list(answer.values_slope.values())
+    # What is stored of a velocity at the walls of a closed box counts as zero.
+    if not case.name.startswith("smoke"):
+        slopes.append(answer.u_slope)
+    for slope in slopes:
+        assert np.all(np.abs(slope) > 1e-7)
 
 
 @table.pick(but=table.CLOSED_HEAT)
@@ -94,6 +98,13 @@ def test_the_sum_over_the_cells_changes_as_it_should(case, program):
     assert np.abs(result - u).max() > 0.005 * np.abs(u).max()
     expected = u.sum(axes) + np.asarray(change)
     assert_allclose(result.sum(axes), expected, atol=atol, rtol=0)
+
+
+@table.pick("smoke")
+def test_air_at_rest_moves_only_by_buoyancy(case, program):
+    values, u, *_ = case.balance
+    (answer,) = program.ask(Query(values, u))
+    assert not answer.states[..., 1:-1].any()
 
 
 @table.pick("inviscid")

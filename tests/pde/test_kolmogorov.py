@@ -109,6 +109,7 @@ def test_sampled_states_differ_and_add_up_with_the_mean_flow():
     one, other = kolmogorov.sample_u0(jax.random.key(0), domain, 2, 0.3, 1.0)
     assert one.dtype == jnp.float32 and jnp.abs(one - other).max() > 0.5
     assert 0.3 < jnp.sqrt(jnp.mean(one**2)) < 1
+    assert kolmogorov.diagnostics(domain, one)["divergence"] < kolmogorov.MAX_DIVERGENCE
 
 
 def test_sine_forcing_has_the_stated_values():
