@@ -108,6 +108,9 @@ def _check_config_file(argv: list[str]):
 
 def _set_logging(verbosity: int):
     logging.use_absl_handler()
+    # Else absl, whose own flags nobody parses here, warns of that first.
+    flags.FLAGS.logtostderr = True
+    flags.FLAGS.mark_as_parsed()
     logging.set_verbosity(logging.DEBUG if verbosity > 0 else logging.INFO)
     logging.get_absl_handler().setFormatter(Formatter("%(levelname)s %(message)s"))
 
