@@ -40,7 +40,7 @@ from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, transport
+from hyco_jax.pde.kernels import checks, polar, transport
 from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
@@ -58,17 +58,13 @@ class Settings(GridSettings):
     extent: tuple[float, ...] = (100.0, 100.0)
     dt: float = 0.4
     factor: float = key(1.0, "the true one, of the known swirl", rules.positive())
-    swirl_strength: float = key(
-        0.25, "largest angular velocity of the swirl", rules.number()
-    )
+    swirl_strength: float = key(0.25, "its largest angular velocity", rules.number())
     modulation_strength: float = key(
         0.05,
-        "largest speed of the true modulation, in sides of the box per unit of time",
+        "largest speed of the true one, in sides of the box a time",
         rules.number(),
     )
-    modulation_width: float = key(
-        0.1, "of its ring, in sides of the box", rules.positive()
-    )
+    modulation_width: float = key(0.1, "of its ring, in sides", rules.positive())
     num_lobes: int = key(3, "its waves around the ring", rules.integer(0, 10_000))
 
 
@@ -84,11 +80,7 @@ class DataSettings(generate.DataSettings):
 def make_problem(
     settings: Settings | None = None, data: DataSettings | None = None
 ) -> Problem:
-    """Makes the physical system of its settings.
-
-    Args:
-        settings: The grids and the true coefficients; by default all defaults.
-        data: Says how initial states are drawn.
+    """Makes the system of a swirl, by default that of default settings.
 
     Raises:
         ValueError: If a value is not allowed.
@@ -200,9 +192,8 @@ def sample_u0(
         )
     noise = sampling.sample_u0(key, domain, num_samples, scale, num_channels=1)
     density = amplitude * jnp.tanh(2 * noise)
-    return jnp.concatenate(
-        [density, jnp.broadcast_to(velocity, (num_samples, *shape))], axis=-1
-    )
+    velocities = jnp.broadcast_to(velocity, (num_samples, *shape))
+    return jnp.concatenate([density, velocities], axis=-1)
 
 
 def swirl_velocity(
@@ -210,9 +201,8 @@ def swirl_velocity(
 ) -> np.ndarray:
     """Returns a swirl about the centre, in 3-D about its axis along z.
 
-    Its angular velocity is strength·exp(-((r - radius)/width)²). The defaults are those
-    of HYCO-PhiFlow on a box of extent 100. Divergence-free, but it jumps at the sides
-    of the box, to which it has not quite fallen off.
+    Its angular velocity is strength·exp(-((r - radius)/width)²). Divergence-free, but it
+    jumps at the sides of the box, to which it has not quite fallen off.
 
     Args:
         domain: The grid, 2-D or 3-D.
@@ -226,7 +216,7 @@ def swirl_velocity(
     Raises:
         ValueError: If the domain is 1-D.
     """
-    r, _, tangent = _polar(domain)
+    r, _, tangent = polar.about_centre(domain)
     speed = strength * r * np.exp(-(((r - radius) / width) ** 2))
     return min(domain.extent) * speed[..., None] * tangent
 
@@ -245,8 +235,7 @@ def ring_modulation(
     Args:
         domain: The grid, 2-D or 3-D.
         strength: Largest speed, in shortest sides of the box per unit of time.
-        radius: Of the ring, in units of the shortest side.
-        width: Of the ring, in the same unit.
+        radius, width: Of the ring, in units of the shortest side.
         num_lobes: Number n of waves around the ring.
 
     Returns:
@@ -255,22 +244,7 @@ def ring_modulation(
     Raises:
         ValueError: If the domain is 1-D.
     """
-    r, angle, tangent = _polar(domain)
-    speed = (
-        strength * np.exp(-(((r - radius) / width) ** 2)) * np.sin(num_lobes * angle)
-    )
+    r, angle, tangent = polar.about_centre(domain)
+    speed = strength * np.exp(-(((r - radius) / width) ** 2))
+    speed *= np.sin(num_lobes * angle)
     return min(domain.extent) * speed[..., None] * tangent
-
-
-def _polar(domain):
-    """Radius in shortest sides, angle and unit tangent about the centre, in x and y."""
-    if domain.ndim == 1:
-        raise ValueError(
-            "a swirl needs a domain of 2 or 3 axes, but this one has 1; give a "
-            "velocity of your own"
-        )
-    x = (domain.coordinates() - np.array(domain.extent) / 2) / min(domain.extent)
-    angle = np.arctan2(x[..., 1], x[..., 0])
-    tangent = np.zeros_like(x)
-    tangent[..., 0], tangent[..., 1] = -np.sin(angle), np.cos(angle)
-    return np.hypot(x[..., 0], x[..., 1]), angle, tangent

@@ -48,9 +48,7 @@ class Settings(GridSettings):
     """The grids, and the viscosity that data are simulated with."""
 
     substeps: int = key(
-        0,
-        "of the diffusion; 0: as many as stability needs",
-        rules.integer(0, checks.MAX_SUBSTEPS),
+        0, "of the diffusion; 0: as many as stability needs", checks.SUBSTEPS_RULE
     )
     viscosity: str = key(
         "sine_squared",
@@ -64,11 +62,7 @@ class Settings(GridSettings):
 def make_problem(
     settings: Settings | None = None, data: DataSettings | None = None
 ) -> Problem:
-    """Makes the physical system of its settings.
-
-    Args:
-        settings: The grids and the true coefficients; by default all defaults.
-        data: Says how initial states are drawn.
+    """Makes the system of a viscosity, by default that of default settings.
 
     Raises:
         ValueError: If a value is not allowed.

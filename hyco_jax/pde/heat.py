@@ -34,7 +34,6 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from hyco_jax.config import rules
 from hyco_jax.config.schema import key
@@ -44,7 +43,7 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models import expansions
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, exact_diffusion, schemes
+from hyco_jax.pde.kernels import checks, conduction, exact_diffusion
 from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
@@ -57,8 +56,6 @@ TRUE_CENTERS = ((1.0, 1.0), (-2.0, -2.0))
 OFFSET = 0.1
 LIMIT = 2.5
 
-_UNROLL = 4
-
 
 @dataclasses.dataclass(frozen=True)
 class Settings(GridSettings):
@@ -68,15 +65,11 @@ class Settings(GridSettings):
     extent: tuple[float, ...] = (6.0, 6.0)
     dt: float = 0.08
     boundary: str = key(
-        "dirichlet",
-        "walls at temperature 0, or a periodic box",
-        rules.choice("dirichlet", "periodic"),
+        "dirichlet", "walls at 0, or none", rules.choice("dirichlet", "periodic")
     )
     form: str = key("laplacian", "κ∇²u as published, or ∇·(κ∇u)", rules.choice(*FORMS))
     substeps: int = key(
-        0,
-        "of a field κ; 0: as many as stability needs",
-        rules.integer(0, checks.MAX_SUBSTEPS),
+        0, "of a field κ; 0: as many as stability needs", checks.SUBSTEPS_RULE
     )
     conductivity: str = key(
         "two_bumps",
@@ -104,11 +97,7 @@ class DataSettings(generate.DataSettings):
 def make_problem(
     settings: Settings | None = None, data: DataSettings | None = None
 ) -> Problem:
-    """Makes the physical system of its settings.
-
-    Args:
-        settings: The grids and the true coefficients; by default all defaults.
-        data: Says how initial states are drawn.
+    """Makes the system of a conductivity, by default that of default settings.
 
     Raises:
         ValueError: If a value is not allowed.
@@ -177,7 +166,10 @@ def make_step(
     if form not in FORMS:
         raise ValueError(f"form={form!r} is not one of {FORMS}; choose one of them")
     substeps = checks.check_substeps(substeps, domain, dt, upper["conductivity"])
-    make_stage = _divergence_stage if form == "divergence" else _laplacian_stage
+    make_stage = {
+        "divergence": conduction.divergence_stage,
+        "laplacian": conduction.laplacian_stage,
+    }[form]
 
     def step(values, u):
         checks.check_state(domain, 1, u)
@@ -189,57 +181,10 @@ def make_step(
             plane = exact_diffusion.diffuse(domain, dt * kappa, u[..., 0])
         else:
             stage = make_stage(domain, dt / substeps, kappa)
-            plane = _ssp_runge_kutta(stage, u[..., 0], substeps)
+            plane = conduction.ssp_runge_kutta(stage, u[..., 0], substeps)
         return plane[..., None]
 
     return step
-
-
-def _ssp_runge_kutta(stage, plane, substeps):
-    num_stages = substeps + 1
-    last, _ = lax.scan(
-        lambda plane, _: (stage(plane), None),
-        plane,
-        length=num_stages,
-        unroll=min(num_stages, _UNROLL),
-    )
-    return (plane + substeps * last) / num_stages
-
-
-def _divergence_stage(domain, dt, kappa):
-    """Returns one Euler step of uₜ = ∇·(κ∇u)."""
-    faces = schemes.face_coefficient(domain, dt, kappa)
-    if domain.periodic:
-        return lambda plane: schemes.diffuse(faces, (plane,))[0]
-    inner, walls = _inner_faces(domain), _wall_faces(domain)
-    faces = tuple(
-        face * jnp.asarray(mask, face.dtype)
-        for face, mask in zip(faces, inner, strict=True)
-    )
-    # Through a wall flows κ u/(dx/2).
-    loss = 2 * dt * kappa * jnp.asarray(walls, kappa.dtype)
-    return lambda plane: schemes.diffuse(faces, (plane,))[0] - loss * plane
-
-
-def _laplacian_stage(domain, dt, kappa):
-    """Returns one Euler step of uₜ = κ∇²u."""
-    stage = _divergence_stage(domain, dt, jnp.ones_like(kappa))
-    return lambda plane: plane + kappa * (stage(plane) - plane)
-
-
-def _inner_faces(domain):
-    """Marks for each axis the cells whose lower face is not a wall."""
-    cells = np.indices(domain.resolution)
-    return [cells[axis] > 0 for axis in range(domain.ndim)]
-
-
-def _wall_faces(domain):
-    """The sum of 1/dx² over a cell's faces on walls, shape `(*S,)`."""
-    cells = np.indices(domain.resolution)
-    return sum(
-        ((cells[axis] == 0) * 1.0 + (cells[axis] == n - 1)) / h**2
-        for axis, (n, h) in enumerate(zip(domain.resolution, domain.dx, strict=True))
-    )
 
 
 def sample_u0(

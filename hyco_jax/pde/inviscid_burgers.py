@@ -72,11 +72,7 @@ class DataSettings(generate.DataSettings):
 def make_problem(
     settings: Settings | None = None, data: DataSettings | None = None
 ) -> Problem:
-    """Makes the physical system of its settings.
-
-    Args:
-        settings: The grids and the true coefficients; by default all defaults.
-        data: Says how initial states are drawn.
+    """Makes the system of a potential, by default that of default settings.
 
     Raises:
         ValueError: If a value is not allowed.

@@ -61,9 +61,7 @@ class Settings(GridSettings):
     extent: tuple[float, ...] = (2 * math.pi, 2 * math.pi)
     dt: float = 0.1
     substeps: int = key(
-        0,
-        "of the viscosity; 0: as many as stability needs",
-        rules.integer(0, checks.MAX_SUBSTEPS),
+        0, "of the viscosity; 0: as many as stability needs", checks.SUBSTEPS_RULE
     )
     viscosity: float = key(0.02, "the true one", rules.positive())
     forcing_strength: float = key(
@@ -86,11 +84,7 @@ class DataSettings(generate.DataSettings):
 def make_problem(
     settings: Settings | None = None, data: DataSettings | None = None
 ) -> Problem:
-    """Makes the physical system of its settings.
-
-    Args:
-        settings: The grids and the true coefficients; by default all defaults.
-        data: Says how initial states are drawn.
+    """Makes the system of a force, by default that of default settings.
 
     Raises:
         ValueError: If a value is not allowed.

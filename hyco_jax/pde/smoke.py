@@ -25,22 +25,27 @@ differentiable in reverse mode with respect to the coefficients and the state.
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.config import rules
 from hyco_jax.config.schema import key
 from hyco_jax.data import generate
-from hyco_jax.grids import fields, sampling
+from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.fields import flow
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, pressure, semi_lagrangian, staggered
+from hyco_jax.pde.kernels import (
+    checks,
+    obstructions,
+    patches,
+    pressure,
+    semi_lagrangian,
+    staggered,
+)
 from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
@@ -53,9 +58,6 @@ COEFFICIENTS = {
 # Largest `diagnostics` of a float32 rollout without obstacles: 8 roundings.
 MAX_DIVERGENCE = 1e-6
 
-_TOLERANCE = 1e-5
-_MAX_ITERATIONS = 1000
-
 
 @dataclasses.dataclass(frozen=True)
 class Settings(GridSettings):
@@ -64,9 +66,7 @@ class Settings(GridSettings):
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (32.0, 32.0)
     substeps: int = key(
-        0,
-        "of the viscosity; 0: as many as stability needs",
-        rules.integer(0, checks.MAX_SUBSTEPS),
+        0, "of the viscosity; 0: as many as stability needs", checks.SUBSTEPS_RULE
     )
     has_inflow: bool = key(True, "a source, else a cloud of smoke", rules.FLAG)
     viscosity: float = key(0.1, "the true one", rules.not_negative())
@@ -84,14 +84,10 @@ class DataSettings(generate.DataSettings):
     """How data are simulated and observed, or where they are."""
 
     scale: float = key(
-        2.5,
-        "radius of the source; without one, correlation length of the smoke",
-        rules.positive(),
+        2.5, "radius of the source, or correlation length of smoke", rules.positive()
     )
     amplitude: float = key(
-        1.0,
-        "of the source's mask; without one, root mean square of the smoke",
-        rules.positive(),
+        1.0, "of the source, or root mean square of smoke", rules.positive()
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
 
@@ -99,11 +95,7 @@ class DataSettings(generate.DataSettings):
 def make_problem(
     settings: Settings | None = None, data: DataSettings | None = None
 ) -> Problem:
-    """Makes the physical system of its settings.
-
-    Args:
-        settings: The grids and the true coefficients; by default all defaults.
-        data: Says how initial states are drawn.
+    """Makes the system of a plume, by default that of default settings.
 
     Raises:
         ValueError: If a value is not allowed.
@@ -121,8 +113,8 @@ def make_problem(
         buoyancy, variation = settings.buoyancy, settings.buoyancy_variation
         if variation:
             buoyancy = sine_buoyancy(domain, variation, buoyancy)
-        rest = {"viscosity": settings.viscosity, "inflow_rate": settings.inflow_rate}
-        return {"buoyancy": buoyancy, **rest}
+        numbers = {n: getattr(settings, n) for n in ("viscosity", "inflow_rate")}
+        return {"buoyancy": buoyancy, **numbers}
 
     return Problem(
         domain=domain,
@@ -130,12 +122,7 @@ def make_problem(
         quantities=quantities(domain, has_inflow),
         roles=COEFFICIENTS,
         make_step=make,
-        sample_u0=functools.partial(
-            sample_u0,
-            scale=data.scale,
-            amplitude=data.amplitude,
-            has_inflow=has_inflow,
-        ),
+        sample_u0=lambda *a: sample_u0(*a, data.scale, data.amplitude, has_inflow),
         true_values=true_values,
         factor=settings.coarsening,
         diagnostics=diagnostics,
@@ -166,10 +153,8 @@ def make_step(
         upper: The largest viscosity that `step` will be given determines the number of
             substeps; the other coefficients don't limit `dt`.
         substeps: Viscosity's, if not the fewest that are stable.
-        has_inflow: Whether the state has an inflow channel; if not, there is no
-            `inflow_rate` either.
-        obstacles: Geometries of PhiFlow at rest; a cell is solid if its centre is in
-            one. In the other cells CG leaves 1e-5 of the divergence there was.
+        has_inflow: Whether there is an inflow channel, and an `inflow_rate`.
+        obstacles: Geometries of PhiFlow, see `obstructions.make_projection`.
 
     Returns:
         `step(values, u)`, which maps `{"viscosity": (), "buoyancy": () or (*S,),
@@ -179,14 +164,14 @@ def make_step(
         ValueError: If the box is periodic or 1-D, an obstacle is no geometry in it, or
             `substeps` is too small; at trace time, if a shape is wrong.
     """
-    _check_box(domain, obstacles)
+    _check_box(domain)
     substeps = checks.check_substeps(substeps, domain, dt, upper["viscosity"])
-    project = _make_projection(domain, obstacles)
+    project = obstructions.make_projection(domain, obstacles)
     up = domain.ndim - 1
 
     def step(values, u):
         _check_arguments(domain, has_inflow, values, u)
-        planes = _components(u[..., 1 : up + 2])
+        planes = tuple(u[..., a] for a in range(1, up + 2))
         density = semi_lagrangian.advect_density(domain, dt, u[..., 0], planes)
         if has_inflow:
             density += dt * values["inflow_rate"] * u[..., -1]
@@ -194,8 +179,7 @@ def make_step(
         amount = dt / substeps * values["viscosity"]
         planes = staggered.diffuse(domain, amount, planes, substeps)
         lift = staggered.at_faces(domain, values["buoyancy"] * density, up)
-        planes = (*planes[:up], planes[up] + dt * lift)
-        planes = project(planes)
+        planes = project((*planes[:up], planes[up] + dt * lift))
         static = (u[..., -1],) if has_inflow else ()
         return jnp.stack([density, *planes, *static], axis=-1)
 
@@ -212,8 +196,7 @@ def sample_u0(
 ) -> Array:
     """Samples fluids at rest: a source at a random place, or a cloud of smoke.
 
-    With an inflow there is no smoke yet, and the mask is a sphere whose centre has a
-    height of 0.15 to 0.2 of the box and lies in 0.2 to 0.8 of it along the other axes.
+    With an inflow, see `patches.random_sources`, there is no smoke yet.
 
     Args:
         key: PRNG key.
@@ -233,15 +216,7 @@ def sample_u0(
     if not has_inflow:
         density = sampling.sample_u0(key, domain, num_samples, scale, amplitude, 1)
         return jnp.concatenate([density, velocity], axis=-1)
-    lower = np.array([0.2] * (domain.ndim - 1) + [0.15], np.float32)
-    upper = np.array([0.8] * (domain.ndim - 1) + [0.2], np.float32)
-    place = jax.random.uniform(key, (num_samples, domain.ndim), jnp.float32)
-    center = (lower + (upper - lower) * place) * np.float32(domain.extent)
-    center = center.reshape(num_samples, *(1,) * domain.ndim, domain.ndim)
-    offset = np.float32(domain.coordinates()) - center
-    distance = jnp.sqrt(jnp.sum(offset**2, axis=-1, keepdims=True))
-    # One cell wide, so that a source between the centres of cells isn't lost.
-    mask = amplitude * jnp.clip(0.5 + (scale - distance) / max(domain.dx), 0, 1)
+    mask = amplitude * patches.random_sources(key, domain, num_samples, scale)
     return jnp.concatenate([jnp.zeros((*shape, 1)), velocity, mask], axis=-1)
 
 
@@ -259,61 +234,13 @@ def sine_buoyancy(
     return offset + strength * np.sin(phase)
 
 
-def _components(u):
-    return tuple(u[..., a] for a in range(u.shape[-1]))
-
-
-def _make_projection(domain, obstacles):
-    if not obstacles:
-        return functools.partial(pressure.project, domain)
-    is_open = _open_faces(domain, obstacles)
-    # PhiML would fix the mean of the pressure by a row and a column that make the
-    # matrix indefinite, on which conjugate gradients can break down at random.
-    solve = flow.Solve(
-        "CG", _TOLERANCE, 0.0, max_iterations=_MAX_ITERATIONS, rank_deficiency=0
-    )
-
-    def project(planes):
-        # PhiFlow only damps the flow through faces that an obstacle covers in part.
-        u = jnp.where(is_open, jnp.stack(planes, axis=-1), 0)
-        with flow.math.precision(jnp.finfo(u.dtype).bits):
-            velocity, _ = flow.fluid.make_incompressible(
-                fields.to_staggered(u, domain), obstacles, solve
-            )
-            return _components(fields.to_array(velocity))
-
-    return project
-
-
-def _open_faces(domain, obstacles):
-    """Marks the lower faces whose two cells are both outside, shape `(*S, D)`."""
-    centres = fields.to_field(jnp.zeros((*domain.resolution, 1)), domain).points
-    names = centres.shape.spatial.names
-    outside = np.ones(domain.resolution, bool)
-    for obstacle in obstacles:
-        outside &= ~obstacle.lies_inside(centres).numpy([*names])
-    below = [np.roll(outside, 1, axis) for axis in range(domain.ndim)]
-    return np.stack([outside & cells for cells in below], axis=-1)
-
-
-def _check_box(domain, obstacles):
+def _check_box(domain):
     if domain.periodic or domain.ndim == 1:
         raise ValueError(
             f"smoke rises in a closed box of 2 or 3 axes, but the domain has "
             f"{domain.ndim} and periodic={domain.periodic}; make the Domain with "
             "periodic=False"
         )
-    for obstacle in obstacles:
-        if not isinstance(obstacle, flow.Geometry):
-            raise ValueError(
-                f"obstacles has a {type(obstacle).__name__}, expected geometries of "
-                "PhiFlow such as flow.Sphere(x=50, y=50, radius=10)"
-            )
-        if obstacle.spatial_rank != domain.ndim:
-            raise ValueError(
-                f"the obstacle {obstacle} has {obstacle.spatial_rank} axes, expected "
-                f"{domain.ndim}; name its position along each of them"
-            )
 
 
 def _check_arguments(domain, has_inflow, values, u):

@@ -4,11 +4,15 @@ import math
 
 import jax.numpy as jnp
 
+from hyco_jax.config import rules
 from hyco_jax.grids.domain import Domain
 from hyco_jax.types import Array
 
 # More would run for minutes a step: a unit is wrong, or the bound of a coefficient.
 MAX_SUBSTEPS = 10_000
+
+# Of a setting; 0 stands for as many as are needed.
+SUBSTEPS_RULE = rules.integer(0, MAX_SUBSTEPS)
 
 
 def stable_substeps(domain: Domain, dt: float, max_diffusivity: float) -> int:

@@ -1,0 +1,75 @@
+"""Heat conduction by fluxes at the faces, stepped by a stable Runge-Kutta method."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from hyco_jax.grids.domain import Domain
+from hyco_jax.pde.kernels import schemes
+from hyco_jax.types import Array
+
+_UNROLL = 4
+
+StageFn = Callable[[Array], Array]
+
+
+def ssp_runge_kutta(stage: StageFn, plane: Array, substeps: int) -> Array:
+    """Makes a step of SSPRK(n + 1, 2), second order, of n + 1 Euler stages.
+
+    Args:
+        stage: One Euler step, of the n-th part of the time step.
+        plane: The state.
+        substeps: Number n; the step is stable where one stage is.
+    """
+    num_stages = substeps + 1
+    last, _ = lax.scan(
+        lambda plane, _: (stage(plane), None),
+        plane,
+        length=num_stages,
+        unroll=min(num_stages, _UNROLL),
+    )
+    return (plane + substeps * last) / num_stages
+
+
+def divergence_stage(domain: Domain, dt: float, kappa: Array) -> StageFn:
+    """Returns one Euler step of uₜ = ∇·(κ∇u), with walls at 0 in a closed box.
+
+    Args:
+        domain: The grid, periodic or closed.
+        dt: Length of the step.
+        kappa: Conductivity, shape `(*S,)`.
+    """
+    faces = schemes.face_coefficient(domain, dt, kappa)
+    if domain.periodic:
+        return lambda plane: schemes.diffuse(faces, (plane,))[0]
+    inner, walls = _inner_faces(domain), _wall_faces(domain)
+    faces = tuple(
+        face * jnp.asarray(mask, face.dtype)
+        for face, mask in zip(faces, inner, strict=True)
+    )
+    # Through a wall flows κ u/(dx/2).
+    loss = 2 * dt * kappa * jnp.asarray(walls, kappa.dtype)
+    return lambda plane: schemes.diffuse(faces, (plane,))[0] - loss * plane
+
+
+def laplacian_stage(domain: Domain, dt: float, kappa: Array) -> StageFn:
+    """Returns one Euler step of uₜ = κ∇²u, see `divergence_stage`."""
+    stage = divergence_stage(domain, dt, jnp.ones_like(kappa))
+    return lambda plane: plane + kappa * (stage(plane) - plane)
+
+
+def _inner_faces(domain):
+    """Marks for each axis the cells whose lower face is not a wall."""
+    cells = np.indices(domain.resolution)
+    return [cells[axis] > 0 for axis in range(domain.ndim)]
+
+
+def _wall_faces(domain):
+    """The sum of 1/dx² over a cell's faces on walls, shape `(*S,)`."""
+    cells = np.indices(domain.resolution)
+    return sum(
+        ((cells[axis] == 0) * 1.0 + (cells[axis] == n - 1)) / h**2
+        for axis, (n, h) in enumerate(zip(domain.resolution, domain.dx, strict=True))
+    )
