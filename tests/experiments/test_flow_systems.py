@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests import systems
+from tests.experiments import systems
 
 pytestmark = [
     pytest.mark.slow,
