@@ -1,0 +1,117 @@
+"""States with several quantities: what is predicted, and the same on coarser grids."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hyco_jax.grids import quantities as state
+from hyco_jax.grids import resampling
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.types import Trajectories
+
+SMOKE = (
+    Quantity("density"),
+    Quantity("velocity", 2, is_staggered=True),
+    Quantity("inflow", is_static=True),
+)
+BOXES = [Domain((8, 12), (2.0, 3.0), periodic) for periodic in (True, False)]
+BOTH_BOXES = pytest.mark.parametrize("domain", BOXES, ids=["periodic", "closed"])
+
+
+def random_state(key, domain):
+    """A state with zeros on the lower walls of a closed box."""
+    u = jax.random.normal(key, (3, *domain.resolution, state.num_channels(SMOKE)))
+    walls = state.predicted_entries(SMOKE[:2], domain)
+    walls = np.concatenate([walls, np.ones((*walls.shape[:-1], 1), bool)], axis=-1)
+    return jnp.where(walls, u, 0)
+
+
+def test_static_channels_and_faces_on_walls_are_not_predicted():
+    periodic, closed = (state.predicted_entries(SMOKE, domain) for domain in BOXES)
+    np.testing.assert_array_equal(periodic, [[[True, True, True, False]]])
+    expected = np.ones((8, 12, 4), bool)
+    expected[..., 3] = False
+    expected[0, :, 1] = False
+    expected[:, 0, 2] = False
+    np.testing.assert_array_equal(closed, expected)
+
+
+def test_channels_are_named_in_order():
+    found = {name: (s.start, s.stop) for name, s in state.channels(SMOKE).items()}
+    assert found == {"density": (0, 1), "velocity": (1, 3), "inflow": (3, 4)}
+    assert (state.num_channels(SMOKE), state.num_static(SMOKE)) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "quantities, message",
+    [
+        ((SMOKE[2], SMOKE[0]), "static ones last"),
+        ((Quantity("velocity", 3, is_staggered=True),), "one for each of the 2 axes"),
+    ],
+    ids=["order", "components"],
+)
+def test_impossible_states_are_refused(quantities, message):
+    with pytest.raises(ValueError, match=message):
+        state.predicted_entries(quantities, BOXES[0])
+
+
+@BOTH_BOXES
+def test_restriction_undoes_prolongation(key, domain):
+    u = random_state(key, domain)
+    fine = resampling.prolong(u, 3, SMOKE, domain)
+    assert fine.shape == (3, 24, 36, 4)
+    back = resampling.restrict(fine, 3, SMOKE, domain.refined(3))
+    # Means over 9 cells, in float32.
+    np.testing.assert_allclose(back, u, atol=1e-6)
+
+
+@BOTH_BOXES
+def test_restriction_keeps_the_integral_and_the_net_outflow(key, domain):
+    fine = random_state(key, domain)
+    coarse = resampling.restrict(fine, 2, SMOKE, domain)
+    np.testing.assert_allclose(
+        coarse[..., 0].mean((1, 2)), fine[..., 0].mean((1, 2)), atol=1e-6
+    )
+    # A coarse cell's outflow is that of its four cells: the faces between them cancel.
+    blocks = outflow(fine, domain).reshape(3, 4, 2, 6, 2).sum(axis=(2, 4))
+    np.testing.assert_allclose(outflow(coarse, domain.coarsened(2)), blocks, atol=1e-5)
+
+
+def outflow(u, domain):
+    """Sum of the fluxes out of each cell through its faces."""
+    total = 0
+    for axis, h in enumerate(domain.dx):
+        across = np.prod(domain.dx) / h
+        lower = np.asarray(u[..., 1 + axis])
+        upper = np.roll(lower, -1, axis + 1)
+        if not domain.periodic:
+            np.moveaxis(upper, axis + 1, 0)[-1] = 0
+        total = total + across * (upper - lower)
+    return total
+
+
+def test_prolongation_is_exact_for_linear_states():
+    domain = BOXES[1]
+    fine = domain.refined(2)
+    plane = [1 + grid.coordinates() @ np.array([2.0, 3.0]) for grid in (domain, fine)]
+    found = resampling.prolong(
+        jnp.asarray(plane[0])[None, ..., None], 2, (Quantity("u"),), domain
+    )
+    np.testing.assert_allclose(found[0, ..., 0], plane[1], atol=1e-5)
+
+
+def test_a_coarse_cell_is_observed_if_all_of_its_cells_are():
+    domain, quantities = Domain((6,), (1.0,)), (Quantity("u"),)
+    weights = np.array([1, 1, 1, 0, 0, 0], np.float32).reshape(1, 1, 6, 1)
+    states = jnp.where(weights > 0, jnp.arange(6.0).reshape(1, 1, 6, 1), jnp.nan)
+    real = resampling.restrict_observed(
+        Trajectories(states, jnp.asarray(weights)), 2, quantities, domain
+    )
+    np.testing.assert_array_equal(real.weights.ravel(), [1, 0, 0])
+    assert float(real.states[0, 0, 0, 0]) == 0.5
+    one = resampling.restrict_observed(
+        Trajectories(states, jnp.ones((1, 1, 1, 1))), 2, quantities, domain
+    )
+    assert one.weights.shape == (1, 1, 1, 1)

@@ -1,0 +1,175 @@
+"""A module becomes a model: static entries stay, data are normalised."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from hyco_jax import networks
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+SMALL = {
+    "convnet": {"filters": (4,)},
+    "transformer": {"patch": 2, "width": 4, "depth": 1, "heads": 1, "mlp_ratio": 1},
+}
+
+
+def _make(name, u_shape, *, predicted=None, normalisation=None, **options):
+    module = networks.make_network(name, u_shape, **SMALL[name], **options)
+    return networks.as_model(
+        module, u_shape, predicted=predicted, normalisation=normalisation
+    )
+
+
+def _generic(model):
+    """Random parameters of the network, those of the last layer included."""
+    random = np.random.default_rng(0)
+    params = model.init(jax.random.key(0))
+    network = jax.tree.map(
+        lambda p: 0.4 * random.standard_normal(p.shape, np.float32), params["network"]
+    )
+    return {**params, "network": network}
+
+
+def _state(shape):
+    return jax.random.normal(jax.random.key(1), shape)
+
+
+STATISTICS = {"mean": np.array([1.0, -3.0, 0.5]), "std": np.array([2.0, 0.1, 30.0])}
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_static_channels_are_inputs_that_a_step_keeps(name, residual):
+    u = _state((6, 3))
+    model = _make(name, u.shape, static=1, residual=residual, normalisation=STATISTICS)
+    params, step = _generic(model), jax.jit(model.step)
+    moved = step(params, u)
+    np.testing.assert_array_equal(moved[:, 2], u[:, 2])
+    assert (moved[:, :2] != u[:, :2]).all()
+    other = step(params, u.at[:, 2].add(30.0))
+    assert jnp.abs(other - moved)[:, :2].max() > 1e-3
+    assert other.shape == u.shape
+
+
+def test_entries_that_are_not_predicted_keep_every_bit():
+    u = _state((6, 4, 3)).at[0, :, 0].set(0.0)
+    # The faces at one wall, of the first component; and a static channel.
+    predicted = np.ones(u.shape, bool)
+    predicted[0, :, 0] = False
+    model = _make(
+        "convnet",
+        u.shape,
+        padding="SAME",
+        static=1,
+        predicted=predicted,
+        normalisation=STATISTICS,
+    )
+    params = _generic(model)
+    moved = jax.jit(model.step)(params, u)
+    kept = ~predicted | (np.arange(3) == 2)
+    np.testing.assert_array_equal(moved[kept], u[kept])
+    assert (moved[~kept] != u[~kept]).all()
+    # A mask of one entry per channel broadcasts.
+    model = _make("convnet", u.shape, predicted=np.array([True, False, True]))
+    moved = jax.jit(model.step)(_generic(model), u)
+    np.testing.assert_array_equal((moved == u).all((0, 1)), [False, True, False])
+
+
+def test_a_normalised_model_does_not_see_units():
+    u = _state((6, 3))
+    scale, offset = np.array([10.0, 1e-3, 3.0]), np.array([-7.0, 0.02, 100.0])
+    model = _make("convnet", u.shape, normalisation=STATISTICS)
+    params, step = _generic(model), jax.jit(model.step)
+    moved = {
+        "mean": scale * STATISTICS["mean"] + offset,
+        "std": scale * STATISTICS["std"],
+    }
+    # One compiled step serves both: the statistics are parameters of it.
+    other = {**params, "normalisation": jax.tree.map(jnp.float32, moved)}
+    u_other = (scale * u + offset).astype(jnp.float32)
+    predicted = step(other, u_other)
+    # Rounding of normalised states of up to 30.
+    error = (predicted - offset) / scale - step(params, u)
+    np.testing.assert_allclose(error / STATISTICS["std"], 0, atol=1e-3)
+    assert step._cache_size() == 1
+
+
+def test_statistics_are_constants_beside_the_parameters_of_the_network():
+    model = _make("convnet", (6, 3), normalisation=STATISTICS)
+    params = model.init(jax.random.key(0))
+    assert sorted(params) == ["network", "normalisation"]
+    for name, values in STATISTICS.items():
+        assert params["normalisation"][name].dtype == jnp.float32
+        np.testing.assert_allclose(params["normalisation"][name], values)
+    assert sorted(_make("convnet", (6, 3)).init(jax.random.key(0))) == ["network"]
+    # A network that starts as the identity is one for the normalised state too.
+    u = _state((6, 3))
+    np.testing.assert_allclose(jax.jit(model.step)(params, u), u, atol=1e-5)
+
+
+class _Swap(nn.Module):
+    """A user's own module: swaps two channels, with one parameter."""
+
+    features: int = 2
+
+    @nn.compact
+    def __call__(self, u):
+        gain = self.param("gain", nn.initializers.ones, ())
+        return gain * u[..., ::-1][..., : self.features]
+
+
+def test_any_linen_module_can_be_a_model():
+    u = _state((4, 2))
+    model = networks.as_model(_Swap(), u.shape, predicted=np.array([True, False]))
+    out = model.step(model.init(jax.random.key(0)), u)
+    np.testing.assert_array_equal(out, jnp.stack([u[:, 1], u[:, 1]], -1))
+    message = r"_Swap maps \(4, 2\) to \(4, 1\), expected \(4, 2\): the shape of u with"
+    model = networks.as_model(_Swap(features=1), u.shape)
+    with pytest.raises(ValueError, match=message):
+        model.step(model.init(jax.random.key(0)), u)
+
+
+def test_the_output_has_the_type_of_the_input():
+    model = _make("convnet", (6, 3), static=1, normalisation=STATISTICS)
+    params = model.init(jax.random.key(0))
+    for dtype in (jnp.float32, jnp.bfloat16):
+        u = jax.ShapeDtypeStruct((6, 3), dtype)
+        assert jax.eval_shape(model.step, params, u).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"predicted": np.ones(3)}, r"predicted has shape \(3,\) of float64, expected"),
+        ({"predicted": np.ones(2, bool)}, r"bools that broadcast to \(6, 3\)$"),
+        ({"predicted": np.ones((5, 6, 3), bool)}, r"has shape \(5, 6, 3\) of bool"),
+        ({"predicted": np.array(False)}, r"predicted is False everywhere"),
+        (
+            {"normalisation": {"mean": np.zeros(3), "std": np.array([1.0, 0.0, 1.0])}},
+            r"normalisation\['std'\]=\[1\. 0\. 1\.\] must be positive; use 1 for",
+        ),
+        ({"normalisation": {"mean": np.zeros(3)}}, r"has \['mean'\], expected \['mea"),
+        (
+            {"normalisation": {"mean": np.zeros(2), "std": np.ones(3)}},
+            r"normalisation\['mean'\].* has shape \(2,\), expected finite numbers of",
+        ),
+        (
+            {"normalisation": {"mean": np.zeros(3), "std": np.full(3, np.nan)}},
+            r"normalisation\['std'\].* expected finite numbers of shape \(3,\)",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        _make("convnet", (6, 3), **arguments)
+
+
+def test_a_batched_state_is_refused():
+    model = _make("convnet", (8, 1))
+    params = model.init(jax.random.key(0))
+    message = r"u has shape \(2, 8, 1\), expected \(8, 1\); batch with jax.vmap"
+    with pytest.raises(ValueError, match=message):
+        model.step(params, jnp.zeros((2, 8, 1)))

@@ -1,0 +1,46 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hyco_jax.training import optimizers
+
+pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+
+
+def make_tx(**changes):
+    num_updates = changes.pop("num_updates", 4)
+    options = {"learning_rate": 1e-2, "clip_norm": 0.0} | changes
+    return optimizers.make_descent(optimizers.DescentSettings(**options), num_updates)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_weight_decay_shrinks_parameters_without_gradient(optimizer):
+    tx = make_tx(optimizer=optimizer, scheduler="constant", weight_decay=0.1)
+    params = {"p": jnp.array([1.0, -2.0])}
+    updates, _ = tx.update({"p": jnp.zeros(2)}, tx.init(params), params)
+    assert (np.sign(updates["p"]) == [-1, 1]).all()
+    plain = make_tx(optimizer=optimizer, scheduler="constant")
+    updates, _ = plain.update({"p": jnp.zeros(2)}, plain.init(params), params)
+    np.testing.assert_array_equal(updates["p"], 0.0)
+
+
+def test_gradients_are_clipped_to_a_global_norm():
+    tx = make_tx(optimizer="sgd", scheduler="constant", clip_norm=2.0)
+    params = {"p": jnp.zeros(2)}
+    updates, _ = tx.update({"p": jnp.array([3.0, 4.0])}, tx.init(params), params)
+    # Norm 5 becomes 2, times the rate of 0.01.
+    np.testing.assert_allclose(updates["p"], [-0.012, -0.016], rtol=1e-5)
+    updates, _ = tx.update({"p": jnp.array([0.3, 0.4])}, tx.init(params), params)
+    np.testing.assert_allclose(updates["p"], [-0.003, -0.004], rtol=1e-5)
+
+
+def test_the_cosine_falls_to_zero_over_the_run():
+    tx = make_tx(optimizer="sgd", num_updates=4)
+    params = {"p": jnp.zeros(())}
+    state, rates = tx.init(params), []
+    for _ in range(5):
+        updates, state = tx.update({"p": jnp.ones(())}, state, params)
+        rates.append(-float(updates["p"]))
+    # 0.01 (1 + cos(π i / 4)) / 2
+    expected = 0.005 * (1 + np.cos(np.pi * np.arange(5) / 4))
+    np.testing.assert_allclose(rates, expected, atol=1e-8)
