@@ -201,8 +201,8 @@ def swirl_velocity(
 ) -> np.ndarray:
     """Returns a swirl about the centre, in 3-D about its axis along z.
 
-    Its angular velocity is strength·exp(-((r - radius)/width)²). Divergence-free, but it
-    jumps at the sides of the box, to which it has not quite fallen off.
+    Its angular velocity is strength·exp(-((r - radius)/width)²). Divergence-free, but
+    it jumps at the sides of the box, to which it has not quite fallen off.
 
     Args:
         domain: The grid, 2-D or 3-D.

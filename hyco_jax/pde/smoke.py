@@ -150,8 +150,7 @@ def make_step(
     Args:
         domain: The grid, closed, 2-D or 3-D.
         dt: Time step.
-        upper: The largest viscosity that `step` will be given determines the number of
-            substeps; the other coefficients don't limit `dt`.
+        upper: Largest values; that of the viscosity limits a substep.
         substeps: Viscosity's, if not the fewest that are stable.
         has_inflow: Whether there is an inflow channel, and an `inflow_rate`.
         obstacles: Geometries of PhiFlow, see `obstructions.make_projection`.
