@@ -29,6 +29,11 @@ def matrix(rate, size):
     return one + rate * (np.roll(one, 1, 0) + np.roll(one, -1, 0) - 2 * one)
 
 
+def predict(step):
+    """`predict` of the model that makes a step, on the grid."""
+    return stepper.stepper(None, step, None, 1.0).predict
+
+
 def sample_u0(key, num_samples, size=8, channels=1):
     """White noise, shape `(num_samples, size, channels)`."""
     return jax.random.normal(key, (num_samples, size, channels))

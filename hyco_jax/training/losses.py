@@ -97,35 +97,36 @@ def _sum_in_chunks(predict, params, part, loss, chunk) -> Array:
     """
     chunk = min(chunk, part.count)
     num_chunks = math.ceil(part.count / chunk)
-    index = jnp.arange(num_chunks * chunk).reshape(num_chunks, chunk)
+    # Not traced: what a custom derivative closes over has to be constant.
+    index = np.arange(num_chunks * chunk).reshape(num_chunks, chunk)
+    zero = np.zeros((), part.targets.dtype)
 
-    def chunk_sum(params, index):
+    def chunk_sum(params, part, index):
         samples = part.take(jnp.minimum(index, part.count - 1))
         fresh = (index < part.count).reshape(-1, *[1] * (samples.weights.ndim - 1))
         samples = samples.replace(weights=jnp.where(fresh, samples.weights, 0))
         return loss(predict, params, samples).sum()
 
-    def accumulate(function, start):
+    def accumulate(function, start, params, part):
         def add(total, index):
-            return jax.tree.map(jnp.add, total, function(params, index)), None
+            return jax.tree.map(jnp.add, total, function(params, part, index)), None
 
         return jax.lax.scan(add, start, index)[0]
 
-    zero = jnp.zeros((), part.targets.dtype)
-
     @jax.custom_vjp
-    def total(params):
-        return accumulate(chunk_sum, zero)
+    def total(params, part):
+        return accumulate(chunk_sum, zero, params, part)
 
-    def forward(params):
+    def forward(params, part):
         start = zero, jax.tree.map(jnp.zeros_like, params)
-        return accumulate(jax.value_and_grad(chunk_sum), start)
+        return accumulate(jax.value_and_grad(chunk_sum), start, params, part)
 
     def backward(gradient, cotangent):
-        return (jax.tree.map(lambda g: cotangent * g, gradient),)
+        # The data are constants.
+        return jax.tree.map(lambda g: cotangent * g, gradient), None
 
     total.defvjp(forward, backward)
-    return total(params)
+    return total(params, part)
 
 
 def _form(samples: Samples):

@@ -126,7 +126,7 @@ def test_the_state_at_the_start_has_to_be_complete(path):
     entries["weights"][:, 0, 1] = 0
     entries["states"][:, 0, 1] = np.nan
     np.savez(path, **entries)
-    with pytest.raises(ValueError, match="lacks values of states at t = 0"):
+    with pytest.raises(ValueError, match="lack values of states at t = 0"):
         load(path)
 
 

@@ -135,7 +135,7 @@ def test_step_commutes_with_the_symmetries_of_the_equation(case, program):
         assert_allclose(moved.states[0], expected, atol=1e-14)
 
 
-@table.pick("advection", "burgers", "inviscid", "smoke-2d")
+@table.pick("advection", "burgers", "inviscid", *table.FLOWS)
 def test_step_and_its_gradient_are_phiflows(case, program):
     step, values, names, atol = case.phiflow
     theirs = Program(step, 1, np.float64, has_slopes=bool(names))

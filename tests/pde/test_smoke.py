@@ -77,6 +77,19 @@ def test_viscosity_decays_a_mode_at_the_discrete_rate(x64):
         assert not result[1 - axis].any()
 
 
+def test_a_slow_flow_is_diffused_and_projected(x64):
+    # At a speed of 1e-9 the advection changes it by 1e-18.
+    u = moving(BOX, speed=1e-9)
+    u[..., 0] = 0.0
+    values = {"viscosity": 0.08, "buoyancy": 0.0, "inflow_rate": 0.0}
+    result = make_step(BOX, substeps=2)(values, jnp.asarray(u))[..., 1:3]
+    planes = tuple(jnp.asarray(u[..., 1 + axis]) for axis in range(2))
+    planes = staggered.diffuse(BOX, 0.1 * 0.08 / 2, planes, 2)
+    expected = jnp.stack(pressure.project(BOX, planes), axis=-1)
+    assert np.abs(expected - u[..., 1:3]).max() > 1e-11
+    np.testing.assert_allclose(result, expected, atol=1e-16)
+
+
 @pytest.fixture(scope="module")
 def around_an_obstacle():
     """A box with an obstacle that cuts through cells, its step, and what is inside."""
