@@ -21,7 +21,7 @@ def heat_case(is_field, periodic, form="divergence"):
     field = coefficients.field(0.5, shape, (0.0, upper))
     centers = [[1.0, 1.2], [2.2, 0.7]]
     bumps = expansions.gaussian_bumps(
-        domain, [1.5, 1.0], centers, 0.8, 0.1, max_amplitude=3.0, limit=upper
+        domain, [1.5, 1.0], centers, 0.8, 0.1, (0.0, upper)
     )
     is_kept = periodic and form == "divergence"
     return Case(
