@@ -17,8 +17,7 @@ def gaussian_bumps(
     centers: np.ndarray,
     width: float = 1.0,
     offset: float = 0.0,
-    max_amplitude: float | None = None,
-    limit: float = np.inf,
+    bounds: Bounds | None = None,
     fit_width: bool = True,
 ) -> Coefficient:
     """Makes a field offset + Σₘ Aₘ exp(-|x - cₘ|² / w²).
@@ -31,9 +30,9 @@ def gaussian_bumps(
         centers: Initial cₘ, shape `(M, D)`.
         width: Initial w, the same for all.
         offset: The value far away, not fitted.
-        max_amplitude: If given, amplitudes lie in (0, max_amplitude), so that the field
-            is never below the offset.
-        limit: Largest value; the field is cut there.
+        bounds: The interval `(lower, upper)` in which each value lies, if any: no
+            amplitude is negative, and the field is cut at `upper`. Amplitudes lie in
+            (0, 2 upper), since the field that is sought may be cut as well.
         fit_width: Whether the width is fitted, else it stays as it is.
 
     Returns:
@@ -41,18 +40,16 @@ def gaussian_bumps(
         fitted, `log_width`.
 
     Raises:
-        ValueError: If shapes or values don't fit.
+        ValueError: If shapes or values don't fit, the offset is not in
+            [lower, upper), or all of the initial field is cut, so that no gradient
+            would ever move it.
     """
     amplitudes, centers = np.asarray(amplitudes, float), np.asarray(centers, float)
-    if amplitudes.ndim != 1 or centers.shape != (len(amplitudes), domain.ndim):
-        raise ValueError(
-            f"amplitudes and centers have shapes {amplitudes.shape} and "
-            f"{centers.shape}, expected (M,) and (M, {domain.ndim})"
-        )
-    if not width > 0:
-        raise ValueError(f"width={width} must be positive")
-    bounds = None if max_amplitude is None else (0.0, max_amplitude)
-    amplitude = coefficients.from_array(amplitudes, bounds)
+    _check_bumps(domain, amplitudes, centers, width, offset, bounds)
+    upper = np.inf if bounds is None else bounds[1]
+    amplitude = coefficients.from_array(
+        amplitudes, None if bounds is None else (0.0, 2 * upper)
+    )
     x = domain.coordinates()
 
     def value(raw):
@@ -61,7 +58,7 @@ def gaussian_bumps(
         log_width = raw.get("log_width", math.log(width))
         bumps = jnp.exp(-squares * jnp.exp(-2 * log_width))
         total = offset + jnp.sum(amplitude.value(raw["amplitudes"]) * bumps, axis=-1)
-        return jnp.minimum(total, limit)
+        return jnp.minimum(total, upper)
 
     raw = {
         "amplitudes": amplitude.raw,
@@ -69,8 +66,12 @@ def gaussian_bumps(
     }
     if fit_width:
         raw["log_width"] = np.float32(math.log(width))
-    most = np.inf if bounds is None else offset + max_amplitude * len(amplitudes)
-    return Coefficient(raw, value, float(min(most, limit)))
+    if bounds is not None and (value(raw) >= upper).all():
+        raise ValueError(
+            f"the initial bumps are at or above bounds={bounds} in every cell, where "
+            "they are cut and have no gradient; lower amplitudes, width or offset"
+        )
+    return Coefficient(raw, value, float(upper))
 
 
 def fourier(
@@ -132,6 +133,24 @@ def check_modes(domain: Domain, num_modes: int) -> None:
         raise ValueError(
             f"num_modes={num_modes} does not fit resolution={domain.resolution}, which "
             f"holds 1 to {most}; choose fewer waves or a finer grid"
+        )
+
+
+def _check_bumps(domain, amplitudes, centers, width, offset, bounds) -> None:
+    if amplitudes.ndim != 1 or centers.shape != (len(amplitudes), domain.ndim):
+        raise ValueError(
+            f"amplitudes and centers have shapes {amplitudes.shape} and "
+            f"{centers.shape}, expected (M,) and (M, {domain.ndim})"
+        )
+    if not width > 0:
+        raise ValueError(f"width={width} must be positive")
+    if bounds is None:
+        return
+    coefficients.check_bounds(*bounds)
+    if not bounds[0] <= offset < bounds[1]:
+        raise ValueError(
+            f"offset={offset} is not inside bounds={bounds}; expected lower <= offset "
+            "< upper, as bumps only add to it: move the offset or widen the bounds"
         )
 
 

@@ -186,9 +186,7 @@ def _make(
         options.centers,
         options.width,
         options.guess,
-        # Twice the bound, at which the sum is cut: the truth may be cut there as well.
-        2 * bounds[1] if bounds else None,
-        bounds[1] if bounds else np.inf,
+        bounds,
     )
 
 

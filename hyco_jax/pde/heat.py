@@ -233,10 +233,8 @@ def two_bumps_conductivity(domain: Domain) -> np.ndarray:
     middle of the box, which is 6 by 6.
     """
     centers = np.array(TRUE_CENTERS) + np.array(domain.extent) / 2
-    bumps = expansions.gaussian_bumps(
-        domain, TRUE_AMPLITUDES, centers, offset=OFFSET, limit=LIMIT
-    )
-    return np.asarray(bumps.value(bumps.raw))
+    bumps = expansions.gaussian_bumps(domain, TRUE_AMPLITUDES, centers, offset=OFFSET)
+    return np.minimum(np.asarray(bumps.value(bumps.raw)), np.float32(LIMIT))
 
 
 def two_gaussians_u0(domain: Domain) -> np.ndarray:

@@ -8,6 +8,7 @@ from jax.flatten_util import ravel_pytree
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import expansions
+from tests.x64 import enable_x64
 
 AMPLITUDES = [1.5, 0.5]
 CENTERS = [[1.0, 0.7], [2.0, 1.5]]
@@ -24,9 +25,9 @@ def random_raw(coefficient, seed=0, dtype=np.float32):
     )
 
 
-@pytest.mark.parametrize("max_amplitude", [None, 4.0], ids=["signed", "bounded"])
+@pytest.mark.parametrize("bounds", [None, (0.0, 4.0)], ids=["signed", "bounded"])
 @pytest.mark.parametrize("fit_width", [True, False])
-def test_bumps_have_the_values_of_their_formula(max_amplitude, fit_width):
+def test_bumps_have_the_values_of_their_formula(bounds, fit_width):
     domain = box((5, 4))
     bumps = expansions.gaussian_bumps(
         domain,
@@ -34,7 +35,7 @@ def test_bumps_have_the_values_of_their_formula(max_amplitude, fit_width):
         CENTERS,
         width=0.8,
         offset=0.1,
-        max_amplitude=max_amplitude,
+        bounds=bounds,
         fit_width=fit_width,
     )
     x = domain.coordinates()
@@ -48,36 +49,64 @@ def test_bumps_have_the_values_of_their_formula(max_amplitude, fit_width):
     assert ("log_width" in bumps.raw) == fit_width
 
 
-def test_bumps_are_cut_at_the_limit_and_say_how_large_they_can_be():
-    domain = box((5, 4))
-
-    def upper(**options):
-        return expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, **options).upper
-
-    assert upper() == np.inf
-    assert upper(limit=1.2) == 1.2
-    assert upper(offset=0.1, max_amplitude=4.0) == pytest.approx(8.1)
-    assert upper(offset=0.1, max_amplitude=4.0, limit=2.5) == 2.5
-    one, cut = (
-        expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, limit=limit)
-        for limit in (np.inf, 0.7)
+def bumps_within(bounds, **options):
+    return expansions.gaussian_bumps(
+        box((5, 4)), AMPLITUDES, CENTERS, bounds=bounds, **options
     )
+
+
+def test_bumps_are_cut_at_the_upper_bound_and_say_so():
+    assert bumps_within(None).upper == np.inf
+    one, cut = bumps_within(None), bumps_within((0.0, 0.8))
+    assert cut.upper == 0.8
     whole = one.value(one.raw)
-    assert whole.max() > 0.7 > whole.min()
-    np.testing.assert_array_equal(
-        cut.value(cut.raw), np.minimum(whole, np.float32(0.7))
-    )
+    assert whole.max() > 0.8 > whole.min()
+    # Amplitudes go through the logistic function and back, in float32.
+    np.testing.assert_allclose(cut.value(cut.raw), np.minimum(whole, 0.8), rtol=1e-6)
+    assert cut.value(cut.raw).max() == np.float32(0.8)
 
 
 def test_bounded_bumps_are_never_below_the_offset_nor_above_upper():
-    domain = box((5, 4))
-    bumps = expansions.gaussian_bumps(
-        domain, AMPLITUDES, CENTERS, offset=0.1, max_amplitude=4.0, limit=7.0
-    )
+    bumps = bumps_within((0.1, 3.0), offset=0.1)
+    reached = []
     for seed in range(20):
         raw = jax.tree.map(lambda r: 10 * r, random_raw(bumps, seed))
         value = bumps.value(raw)
         assert np.float32(0.1) <= value.min() and value.max() <= bumps.upper
+        reached.append(value.max())
+    assert max(reached) == bumps.upper == 3.0
+
+
+def test_amplitudes_reach_twice_the_upper_bound_since_the_sum_is_cut():
+    bumps = bumps_within((0.0, 0.8))
+    raw = {**bumps.raw, "amplitudes": jnp.full(2, 50.0)}
+    # At the centres' distance of the nearest cell, half of the height is left.
+    narrow = {**raw, "log_width": jnp.float32(-1.5), "centers": jnp.float32(CENTERS)}
+    x = box((5, 4)).coordinates()
+    squares = ((x[..., None, :] - np.array(CENTERS)) ** 2).sum(-1)
+    expected = (1.6 * np.exp(-squares * np.exp(3.0))).sum(-1)
+    assert expected.max() > 0.8
+    np.testing.assert_allclose(
+        bumps.value(narrow), np.minimum(expected, 0.8), rtol=1e-5, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("offset", [0.05, 2.5, 3.0, np.nan])
+def test_an_offset_outside_the_bounds_is_refused(offset):
+    with pytest.raises(ValueError, match=rf"offset={offset} is not inside .*2\.5\)"):
+        bumps_within((0.1, 2.5), offset=offset)
+
+
+def test_bumps_that_no_gradient_would_move_are_refused():
+    # Wide bumps over all of the box, whose sum is above the cut everywhere.
+    with pytest.raises(ValueError, match="in every cell, where they are cut") as error:
+        bumps_within((0.0, 1.6), width=30.0)
+    assert "\n" not in str(error.value)
+    # One cell below the cut is enough.
+    bumps = bumps_within((0.0, 1.6), width=2.0)
+    assert (bumps.value(bumps.raw) == np.float32(1.6)).any()
+    slopes = jax.grad(lambda raw: bumps.value(raw).sum())(bumps.raw)
+    assert all(np.abs(leaf).min() > 0 for leaf in jax.tree.leaves(slopes))
 
 
 def test_a_fourier_series_has_the_values_of_its_waves():
@@ -145,7 +174,7 @@ def test_a_series_starts_at_the_guess_and_stays_inside_its_bounds(periodic):
 def make(kind, domain):
     if kind == "bumps":
         return expansions.gaussian_bumps(
-            domain, AMPLITUDES, CENTERS, max_amplitude=4.0, offset=0.1
+            domain, AMPLITUDES, CENTERS, bounds=(0.0, 4.0), offset=0.1
         )
     if kind == "signed bumps":
         return expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, fit_width=False)
@@ -170,7 +199,7 @@ def test_the_same_parameters_are_the_same_function_on_a_finer_grid(kind, periodi
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_equal_finite_differences(kind):
-    with jax.enable_x64(True):
+    with enable_x64():
         coefficient = make(kind, box((7, 6)))
         shift = random_raw(coefficient, dtype=np.float64)
         start = jax.tree.map(
@@ -203,7 +232,9 @@ def test_mistakes_are_refused():
     with pytest.raises(ValueError, match="width=0.0 must be positive"):
         expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, width=0.0)
     with pytest.raises(ValueError, match=r"strictly inside the bounds \(0, 1\)"):
-        expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, max_amplitude=1.0)
+        bumps_within((0.0, 0.5))
+    with pytest.raises(ValueError, match="must be finite with 0 <= lower < upper"):
+        bumps_within((-1.0, 2.5))
     with pytest.raises(ValueError, match="num_modes=3 does not fit .* holds 1 to 2"):
         expansions.fourier(domain, 3)
     with pytest.raises(ValueError, match="num_modes=6 does not fit .* holds 1 to 5"):
