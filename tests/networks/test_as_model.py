@@ -7,6 +7,9 @@ import pytest
 from flax import linen as nn
 
 from hyco_jax import networks
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantity, num_known
+from hyco_jax.types import Query
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -16,11 +19,36 @@ SMALL = {
 }
 
 
-def _make(name, u_shape, *, predicted=None, normalisation=None, **options):
-    module = networks.make_network(name, u_shape, **SMALL[name], **options)
-    return networks.as_model(
-        module, u_shape, predicted=predicted, normalisation=normalisation
+STATIC = (Quantity("u", 2), Quantity("inflow", is_static=True))
+
+
+def _domain(u_shape, periodic=True):
+    return Domain(u_shape[:-1], (1.0,) * (len(u_shape) - 1), periodic)
+
+
+def _make(name, u_shape, *, quantities=None, normalisation=None, **options):
+    quantities = quantities or (Quantity("u", u_shape[-1]),)
+    module = networks.make_network(
+        name, u_shape, static=num_known(quantities), **SMALL[name], **options
     )
+    periodic = options.get("padding") != "SAME"
+    return networks.as_model(
+        module,
+        _domain(u_shape, periodic),
+        0.1,
+        quantities,
+        normalisation=normalisation,
+    )
+
+
+def _step(model):
+    """One step of a model."""
+
+    def step(params, u):
+        zero = jnp.zeros(1, jnp.int32)
+        return model.predict(params, Query(zero, zero, u[None]))[0, 0]
+
+    return jax.jit(step)
 
 
 def _generic(model):
@@ -44,8 +72,9 @@ STATISTICS = {"mean": np.array([1.0, -3.0, 0.5]), "std": np.array([2.0, 0.1, 30.
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_static_channels_are_inputs_that_a_step_keeps(name, residual):
     u = _state((6, 3))
-    model = _make(name, u.shape, static=1, residual=residual, normalisation=STATISTICS)
-    params, step = _generic(model), jax.jit(model.step)
+    options = {"quantities": STATIC, "normalisation": STATISTICS}
+    model = _make(name, u.shape, residual=residual, **options)
+    params, step = _generic(model), _step(model)
     moved = step(params, u)
     np.testing.assert_array_equal(moved[:, 2], u[:, 2])
     assert (moved[:, :2] != u[:, :2]).all()
@@ -55,34 +84,50 @@ def test_static_channels_are_inputs_that_a_step_keeps(name, residual):
 
 
 def test_entries_that_are_not_predicted_keep_every_bit():
-    u = _state((6, 4, 3)).at[0, :, 0].set(0.0)
-    # The faces at one wall, of the first component; and a static channel.
-    predicted = np.ones(u.shape, bool)
-    predicted[0, :, 0] = False
-    model = _make(
-        "convnet",
-        u.shape,
-        padding="SAME",
-        static=1,
-        predicted=predicted,
-        normalisation=STATISTICS,
-    )
-    params = _generic(model)
-    moved = jax.jit(model.step)(params, u)
-    kept = ~predicted | (np.arange(3) == 2)
+    u = _state((6, 4, 3)).at[0, :, 0].set(0.0).at[:, 0, 1].set(0.0)
+    # The faces on the lower walls, and a static channel.
+    velocity = Quantity("velocity", 2, is_staggered=True)
+    quantities = (velocity, Quantity("inflow", is_static=True))
+    options = {"padding": "SAME", "normalisation": STATISTICS}
+    model = _make("convnet", u.shape, quantities=quantities, **options)
+    moved = _step(model)(_generic(model), u)
+    kept = np.zeros(u.shape, bool)
+    kept[0, :, 0] = kept[:, 0, 1] = kept[..., 2] = True
     np.testing.assert_array_equal(moved[kept], u[kept])
     assert (moved[~kept] != u[~kept]).all()
-    # A mask of one entry per channel broadcasts.
-    model = _make("convnet", u.shape, predicted=np.array([True, False, True]))
-    moved = jax.jit(model.step)(_generic(model), u)
-    np.testing.assert_array_equal((moved == u).all((0, 1)), [False, True, False])
+
+
+class _Sees(nn.Module):
+    """Predicts what the driven channel was, and what it will be."""
+
+    @nn.compact
+    def __call__(self, x):
+        self.param("none", nn.initializers.ones, ())
+        return x[:, -1:] * 10 + x[:, -2:-1]
+
+
+@pytest.mark.parametrize("std", [1.0, 2.0])
+def test_a_network_sees_what_is_driven_at_both_ends_of_a_step(std):
+    quantities = (Quantity("u"), Quantity("end", is_driven=True))
+    normalisation = {"mean": np.array([0.0, 5.0]), "std": np.array([1.0, std])}
+    model = networks.as_model(
+        _Sees(), _domain((4, 2)), 0.1, quantities, normalisation=normalisation
+    )
+    given = jnp.array([5.0, 7.0, 11.0])[None, :, None, None] * jnp.ones((1, 1, 4, 1))
+    zero = jnp.zeros(1, jnp.int32)
+    u0 = jnp.zeros((1, 4, 2))
+    query = Query(zero, zero, u0, given=given, horizon=2)
+    states = model.predict(model.init(jax.random.key(0)), query)[0]
+    # (7 - 5)·10 + (5 - 5), (11 - 5)·10 + (7 - 5), by the deviation
+    np.testing.assert_allclose(states[:, 0, 0], np.array([20.0, 62.0]) / std)
+    np.testing.assert_array_equal(states[:, 0, 1], [7.0, 11.0])
 
 
 def test_a_normalised_model_does_not_see_units():
     u = _state((6, 3))
     scale, offset = np.array([10.0, 1e-3, 3.0]), np.array([-7.0, 0.02, 100.0])
     model = _make("convnet", u.shape, normalisation=STATISTICS)
-    params, step = _generic(model), jax.jit(model.step)
+    params, step = _generic(model), _step(model)
     moved = {
         "mean": scale * STATISTICS["mean"] + offset,
         "std": scale * STATISTICS["std"],
@@ -107,7 +152,7 @@ def test_statistics_are_constants_beside_the_parameters_of_the_network():
     assert sorted(_make("convnet", (6, 3)).init(jax.random.key(0))) == ["network"]
     # A network that starts as the identity is one for the normalised state too.
     u = _state((6, 3))
-    np.testing.assert_allclose(jax.jit(model.step)(params, u), u, atol=1e-5)
+    np.testing.assert_allclose(_step(model)(params, u), u, atol=1e-5)
 
 
 class _Swap(nn.Module):
@@ -122,31 +167,27 @@ class _Swap(nn.Module):
 
 
 def test_any_linen_module_can_be_a_model():
-    u = _state((4, 2))
-    model = networks.as_model(_Swap(), u.shape, predicted=np.array([True, False]))
-    out = model.step(model.init(jax.random.key(0)), u)
-    np.testing.assert_array_equal(out, jnp.stack([u[:, 1], u[:, 1]], -1))
-    message = r"_Swap maps \(4, 2\) to \(4, 1\), expected \(4, 2\): the shape of u with"
-    model = networks.as_model(_Swap(features=1), u.shape)
+    u, quantities = _state((4, 2)), (Quantity("u", 2),)
+    model = networks.as_model(_Swap(), _domain(u.shape), 0.1, quantities)
+    out = _step(model)(model.init(jax.random.key(0)), u)
+    np.testing.assert_array_equal(out, u[:, ::-1])
+    message = r"_Swap maps \(4, 2\) to \(4, 1\), expected \(4, 2\): the 2 channels"
+    model = networks.as_model(_Swap(features=1), _domain(u.shape), 0.1, quantities)
     with pytest.raises(ValueError, match=message):
-        model.step(model.init(jax.random.key(0)), u)
+        _step(model)(model.init(jax.random.key(0)), u)
 
 
 def test_the_output_has_the_type_of_the_input():
-    model = _make("convnet", (6, 3), static=1, normalisation=STATISTICS)
+    model = _make("convnet", (6, 3), quantities=STATIC, normalisation=STATISTICS)
     params = model.init(jax.random.key(0))
     for dtype in (jnp.float32, jnp.bfloat16):
         u = jax.ShapeDtypeStruct((6, 3), dtype)
-        assert jax.eval_shape(model.step, params, u).dtype == dtype
+        assert jax.eval_shape(_step(model), params, u).dtype == dtype
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"predicted": np.ones(3)}, r"predicted has shape \(3,\) of float64, expected"),
-        ({"predicted": np.ones(2, bool)}, r"bools that broadcast to \(6, 3\)$"),
-        ({"predicted": np.ones((5, 6, 3), bool)}, r"has shape \(5, 6, 3\) of bool"),
-        ({"predicted": np.array(False)}, r"predicted is False everywhere"),
         (
             {"normalisation": {"mean": np.zeros(3), "std": np.array([1.0, 0.0, 1.0])}},
             r"normalisation\['std'\]=\[1\. 0\. 1\.\] must be positive; use 1 for",
@@ -172,4 +213,4 @@ def test_a_batched_state_is_refused():
     params = model.init(jax.random.key(0))
     message = r"u has shape \(2, 8, 1\), expected \(8, 1\); batch with jax.vmap"
     with pytest.raises(ValueError, match=message):
-        model.step(params, jnp.zeros((2, 8, 1)))
+        _step(model)(params, jnp.zeros((2, 8, 1)))

@@ -1,18 +1,16 @@
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from hyco_jax.data import data
+from hyco_jax.data import simulation
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import coefficients
 from hyco_jax.pde import burgers
-from hyco_jax.training import full_batch as physical
-from hyco_jax.training import minibatch as synthetic
-from tests import pair
+from hyco_jax.training import optimizers
+from tests import pair, toy
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -21,24 +19,29 @@ def test_a_viscosity_is_recovered_from_twice_its_value():
     domain = Domain((32,), (16.0,))
     unknown = {"viscosity": coefficients.scalar(1.0, (0.0, 2.0))}
     pde_step = burgers.make_step(domain, 0.1, {"viscosity": 2.0})
-    model = coefficients.make_model(unknown, pde_step)
+    model = coefficients.make_model(unknown, pde_step, domain, 0.1)
     sample_u0 = functools.partial(sampling.sample_u0, domain=domain, scale=1.0)
 
     def sample(key, num_samples):
         return sample_u0(key, num_samples=num_samples)
 
-    truth = data.simulate(pde_step, {"viscosity": 0.5}, sample(jax.random.key(5), 2), 6)
-    region = data.observed_region(domain, ((0.25, 0.75),))
-    real = data.observe(jax.random.key(6), truth, region)
+    truth = simulation.simulate(
+        pde_step, {"viscosity": 0.5}, sample(jax.random.key(5), 2), 6
+    )
+    region = simulation.observed_region(domain, ((0.25, 0.75),))
+    real = simulation.observe(jax.random.key(6), truth, region)
+    descent = optimizers.DescentSettings(
+        learning_rate=1e-2, scheduler="constant", clip_norm=0.0
+    )
     system = pair.make_system(
         real,
-        {"synthetic": quadratic_stencil, "physical": model.step},
+        {"synthetic": toy.predict(quadratic_stencil), "physical": model.predict},
         {
-            "synthetic": synthetic.make_optimizer("adam", 1e-2, "constant", 1),
-            "physical": physical.make_optimizer("lbfgs", 0.0),
+            "synthetic": optimizers.make_descent(descent, 1),
+            "physical": optimizers.make_full_batch("lbfgs", 0.0),
         },
-        sample,
-        dataclasses.replace(pair.SYNTHETIC, horizon=6),
+        sample_u0=sample,
+        horizon=6,
     )
     stencil = {"linear": jnp.zeros((3, 1)), "quadratic": jnp.zeros((3, 1))}
     start = {"synthetic": stencil, "physical": model.init(jax.random.key(0))}

@@ -1,15 +1,13 @@
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hyco_jax import hybrid
-from hyco_jax.data import data, windows
-from hyco_jax.players import windowed as players
-from hyco_jax.training import full_batch as physical
-from hyco_jax.training import minibatch as synthetic
+from hyco_jax.data import augment, windows
+from hyco_jax.data import record as records
+from hyco_jax.players import synthetic as synthetic_players
+from hyco_jax.training import minibatch, optimizers
 from tests import pair, toy
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
@@ -24,16 +22,21 @@ WRONG = {
 }
 
 
-def make_toy_system(mask=None, synthetic_settings=pair.SYNTHETIC):
+def make_toy_system(mask=None, **options):
+    descent = optimizers.DescentSettings(
+        optimizer="sgd", scheduler="constant", learning_rate=3e-3, clip_norm=0.0
+    )
     return pair.make_system(
         toy.observed(toy.trajectories(jax.random.key(1)), mask),
-        {"synthetic": toy.convolve, "physical": toy.diffuse},
         {
-            "synthetic": synthetic.make_optimizer("sgd", 3e-3, "constant", 1),
-            "physical": physical.make_optimizer("lbfgs", 0.0),
+            "synthetic": toy.predict(toy.convolve),
+            "physical": toy.predict(toy.diffuse),
         },
-        toy.sample_u0,
-        synthetic_settings,
+        {
+            "synthetic": optimizers.make_descent(descent, 1),
+            "physical": optimizers.make_full_batch("lbfgs", 0.0),
+        },
+        **options,
     )
 
 
@@ -47,21 +50,11 @@ def full():
 def partial():
     """A system of which half the cells are observed."""
     mask = (np.arange(8) < 4)[None, None, :, None]
-    return make_toy_system(mask, dataclasses.replace(pair.SYNTHETIC, horizon=6))
+    return make_toy_system(mask, horizon=6)
 
 
 def assert_bitwise_equal(first, second):
-    first, second = (
-        jax.tree.map(
-            lambda x: (
-                jax.random.key_data(x)
-                if jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-                else x
-            ),
-            tree,
-        )
-        for tree in (first, second)
-    )
+    first, second = pair.bits(first), pair.bits(second)
     jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
@@ -137,16 +130,19 @@ def test_without_alpha_each_model_is_its_trainer_alone(full):
 
     @jax.jit
     def train_alone(train_state, real, key):
-        part = windows.real_windows(real, record.index(1), 1)
-        return synthetic.train(
+        part = windows.real_windows(real.training, record.index(1), 1)
+        num_real = pair.SYNTHETIC.num_real
+        return minibatch.train(
             train_state,
-            data.augment([part], [1.0], [pair.SYNTHETIC.num_real], record.scale),
+            augment.augment([part], [1.0], [num_real], record.scale),
             key,
-            step=toy.convolve,
-            tx=full.tx["synthetic"],
+            predict=toy.predict(toy.convolve),
+            tx=full.txs["synthetic"],
             num_epochs=pair.SYNTHETIC.num_epochs,
-            batch_sizes=[pair.SYNTHETIC.num_real],
-            updates_per_epoch=players.count_updates(record, pair.SYNTHETIC),
+            batch_sizes=[num_real],
+            updates_per_epoch=synthetic_players.count_updates(
+                record, pair.SYNTHETIC, 1, pair.FOR_SYNTHETIC
+            ),
         )
 
     # A cycle's keys: the next cycle's, then one for each of its four stages.
@@ -161,12 +157,13 @@ def test_without_alpha_each_model_is_its_trainer_alone(full):
 
 
 def test_unobserved_entries_do_not_change_a_bit(partial):
-    real = partial.real
-    hidden = real.weights == 0
-    assert np.isnan(real.states).any() and hidden.any()
-    filled = real.replace(states=jnp.where(hidden, 1e3, real.states))
+    observed = partial.real.training
+    hidden = observed.weights == 0
+    assert np.isnan(observed.states).any() and hidden.any()
+    filled = observed.replace(states=jnp.where(hidden, 1e3, observed.states))
     blank, other = (
-        pair.run(partial, WRONG, num_cycles=2, real=r) for r in (real, filled)
+        pair.run(partial, WRONG, num_cycles=2, real=records.Real(r, r))
+        for r in (observed, filled)
     )
     assert_bitwise_equal(blank, other)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(blank[1]))
@@ -186,3 +183,47 @@ def test_a_cycle_is_compiled_once(full):
         assert donated.synthetic.train.params["kernel"].is_deleted()
         assert toy.describe(state) == shapes
     assert full.cycle._cache_size() == 1
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    """A system whose last of six times neither model trains on."""
+    return make_toy_system(hold_out=True, horizon=1)
+
+
+def test_what_is_held_out_for_trust_trains_no_model_but_scores_both(held_out):
+    real = held_out.real
+    assert real.training.states.shape[1] == 6 and real.scored.states.shape[1] == 7
+    counted = np.broadcast_to(real.scored.weights, real.scored.states.shape)
+    np.testing.assert_array_equal(counted.any(axis=(0, 2, 3)), np.arange(7) == 6)
+    states = real.scored.states.at[:, 6].add(1.0)
+    other = real.replace(scored=real.scored.replace(states=states))
+    (first, _), (second, _) = (
+        pair.run(held_out, WRONG, num_cycles=2, real=r) for r in (real, other)
+    )
+    for model in ("synthetic", "physical"):
+        sides = [getattr(state, model) for state in (first, second)]
+        assert_bitwise_equal(sides[0].train, sides[1].train)
+        assert sides[0].score != sides[1].score
+
+
+def test_several_cycles_in_one_program_are_the_cycles_one_by_one(full):
+    cycle = full.make_cycle(1.0, 1.0, 0.0)
+    together = jax.jit(hybrid.repeat(cycle, 3))
+    state, stacked = together(pair.make_state(full, WRONG), full.real)
+    one, singles = pair.make_state(full, WRONG), []
+    for _ in range(3):
+        one, metrics = full.cycle(one, full.real, 1.0, 1.0, 0.0)
+        singles.append(metrics)
+    assert state.cycle == one.cycle == 3
+    # Compiled in a loop or alone, XLA fuses, and so rounds, differently.
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        pair.bits(state.physical.train.params),
+        pair.bits(one.physical.train.params),
+    )
+    for name in ("synthetic", "physical"):
+        expected = [m[name]["losses"] for m in singles]
+        np.testing.assert_allclose(
+            stacked[name]["losses"], expected, rtol=1e-3, atol=1e-8
+        )
