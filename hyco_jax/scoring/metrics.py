@@ -1,5 +1,6 @@
 """Normalised errors."""
 
+import jax
 import jax.numpy as jnp
 
 from hyco_jax.types import Array
@@ -32,6 +33,7 @@ def nrmse(predictions: Array, reference: Array, weights: Array, ndim: int) -> Ar
     return jnp.where(counts.any(axis=axes), result, jnp.nan)
 
 
+@jax.jit  # Op by op, each would be a program of its own.
 def relative_error(value: Array, truth: Array) -> Array:
     """Computes `‖value - truth‖ / ‖truth‖` of a coefficient, ()."""
     truth = jnp.asarray(truth)
@@ -39,6 +41,7 @@ def relative_error(value: Array, truth: Array) -> Array:
     return jnp.linalg.norm((value - truth).ravel()) / jnp.linalg.norm(truth.ravel())
 
 
+@jax.jit
 def valid_time(errors: Array, dt: float, threshold: float = 0.2) -> Array:
     """Finds the first time at which an error exceeds a threshold.
 
