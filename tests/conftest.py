@@ -1,7 +1,25 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and one compilation cache for a session."""
 
-import jax
-import pytest
+import os
+import shutil
+import tempfile
+
+# Before JAX is imported: the processes of a session, and the runs that tests start,
+# share what they have compiled.
+_OWN_CACHE = None
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _OWN_CACHE = tempfile.mkdtemp(prefix="hyco_jax-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _OWN_CACHE
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+
+def pytest_unconfigure():
+    """Removes the cache when the session that made it ends."""
+    if _OWN_CACHE is not None:
+        shutil.rmtree(_OWN_CACHE, ignore_errors=True)
 
 
 @pytest.fixture
