@@ -74,7 +74,9 @@ def main(module: ModuleType, argv: list[str] | None = None):
 def _parse(argv: list[str]) -> flags.FlagValues:
     _check_config_file(argv)
     values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", lock_config=True, flag_values=values)
+    config_flags.DEFINE_config_file(
+        "config", lock_config=True, flag_values=values, sys_argv=argv
+    )
     flags.DEFINE_string(
         "workdir",
         "",
