@@ -89,43 +89,52 @@ def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observatio
         The observations with their truth. Without a `test_sim`, simulations for the
         test follow the others; no other draw depends on them.
     """
-    keys = jax.random.split(key)
-    region = simulation.observed_region(problem.domain, settings.region)
-    sets = [_observe(problem, settings, region, keys, settings.num_sims, 0)]
-    test = settings.test_sim
+    sim_key, noise_key = jax.random.split(key)
+    test, num_test = settings.test_sim, 0
     if not test:
-        count = len(settings.val_sim)
-        test = tuple(range(settings.num_sims, settings.num_sims + count))
-        # The first of a draw may be a published initial state: not for the test.
-        test_keys = [jax.random.fold_in(k, 1) for k in keys]
-        sets.append(_observe(problem, settings, region, test_keys, count + 1, 1))
-    true_states = np.concatenate([states for states, _ in sets])
-    observed = Trajectories(
-        jnp.concatenate([observed.states for _, observed in sets]), sets[0][1].weights
-    )
+        num_test = len(settings.val_sim)
+        test = tuple(range(settings.num_sims, settings.num_sims + num_test))
+    true_states = _simulate(problem, settings, sim_key, num_test)
+    region = simulation.observed_region(problem.domain, settings.region)
+
+    def observe(key, states):
+        return simulation.observe(
+            key,
+            states,
+            region,
+            settings.every,
+            settings.noise_std,
+            problem.quantities,
+            problem.predicted,
+        )
+
+    observed = observe(noise_key, true_states[: settings.num_sims])
+    if num_test:
+        later = true_states[settings.num_sims :]
+        tested = observe(jax.random.fold_in(noise_key, 1), later).states
+        states = jnp.concatenate([observed.states, tested])
+        observed = Trajectories(states, observed.weights)
     values = problem.true_values(problem.domain)
-    truth = Truth(true_states, {k: np.asarray(v) for k, v in values.items()})
+    truth = Truth(
+        np.asarray(true_states), {k: np.asarray(v) for k, v in values.items()}
+    )
     return Observations(observed, settings.train_sim, settings.val_sim, test, truth)
 
 
-def _observe(problem, settings, region, keys, num_sims, first):
-    """True states of some simulations, and what is observed of them."""
-    states = _true_states(problem, settings, keys[0], num_sims)[first:]
-    observed = simulation.observe(
-        keys[1],
-        states,
-        region,
-        settings.every,
-        settings.noise_std,
-        problem.quantities,
-        problem.predicted,
-    )
-    return np.asarray(states), observed
+def _simulate(problem, settings, key, num_test) -> Array:
+    """True states of all simulations, those for the test drawn apart and last."""
+    factor = settings.refine
+    fine = problem.domain.refined(factor)
 
+    @jax.jit
+    def sample(key):
+        u0 = problem.sample_u0(key, fine, settings.num_sims)
+        if not num_test:
+            return u0
+        # The first of a draw may be a published initial state: not for the test.
+        other = problem.sample_u0(jax.random.fold_in(key, 1), fine, num_test + 1)
+        return jnp.concatenate([u0, other[1:]])
 
-def _true_states(problem, settings, key, num_sims) -> Array:
-    factor, domain = settings.refine, problem.domain
-    fine = domain.refined(factor)
     values = {
         name: np.asarray(value, np.float32)
         for name, value in problem.true_values(fine).items()
@@ -134,7 +143,7 @@ def _true_states(problem, settings, key, num_sims) -> Array:
     return simulation.simulate(
         problem.make_step(fine, problem.dt / factor, largest),
         jax.tree.map(jnp.asarray, values),
-        problem.sample_u0(key, fine, num_sims),
+        sample(key),
         settings.num_steps,
         factor,
         lambda u: resampling.restrict(u, factor, problem.quantities, fine),
