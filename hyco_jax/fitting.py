@@ -13,7 +13,7 @@ from hyco_jax import result as results
 from hyco_jax import settings as all_settings
 from hyco_jax import stages
 from hyco_jax.config import schema
-from hyco_jax.data import observations as data
+from hyco_jax.data import observations as observed
 from hyco_jax.data.observations import Observations
 from hyco_jax.problem import Problem
 from hyco_jax.result import Result, Trained
@@ -26,7 +26,7 @@ from hyco_jax.types import Model
 
 def fit(
     problem: Problem,
-    observations: Observations,
+    data: Observations,
     settings: Settings,
     workdir: str | Path | None = None,
     callback: Callable[[dict[str, Any]], None] | None = None,
@@ -36,7 +36,7 @@ def fit(
 
     Args:
         problem: The physical system.
-        observations: The data.
+        data: What was observed.
         settings: All the rest.
         workdir: Where the run is kept and continued from; by default nowhere.
         callback: Called with every line of the log, a dict of numbers.
@@ -50,12 +50,12 @@ def fit(
             before anything is compiled, and earlier results stay.
         Terminated: If SIGTERM came; the same call goes on.
     """
-    observations = data.check(observations, problem.domain, problem.quantities)
-    models = stages.make_models(problem, settings, observations, network)
-    plan = stages.make_plan(problem, observations, settings, models)
-    judge = scores.make_judge(problem, models, observations)
+    data = observed.check(data, problem.domain, problem.quantities)
+    models = stages.make_models(problem, settings, data, network)
+    plan = stages.make_plan(problem, data, settings, models)
+    judge = scores.make_judge(problem, models, data)
     with _opened(workdir) as folder:
-        _claim(folder, problem, observations, settings)
+        _claim(folder, problem, data, settings)
         watch = loop.Watch(
             lambda stage, state: scores.score_cycle(judge, stage, state),
             callback,
@@ -117,7 +117,7 @@ def evaluate(
     result: Result,
     problem: Problem,
     settings: Settings,
-    observations: Observations,
+    data: Observations,
     scale_of: Observations | None = None,
 ) -> dict[str, dict[str, float | None]]:
     """Scores the models of a result on other data.
@@ -126,16 +126,16 @@ def evaluate(
         result: What was found.
         problem: The physical system.
         settings: Of the fit.
-        observations: The other data.
+        data: The other data.
         scale_of: The data of the fit, which say what squares are measured by; by
             default the other data do.
 
     Returns:
         The rows of the table.
     """
-    observations = data.check(observations, problem.domain, problem.quantities)
-    models = stages.make_models(problem, settings, observations)
-    judge = scores.make_judge(problem, models, observations, scale_of)
+    data = observed.check(data, problem.domain, problem.quantities)
+    models = stages.make_models(problem, settings, data)
+    judge = scores.make_judge(problem, models, data, scale_of)
     candidates = {
         row: (results.ROLES[row], trained.params)
         for row, trained in result.trained.items()
@@ -155,12 +155,12 @@ def _opened(workdir: str | Path | None) -> Iterator[Path]:
         yield Path(workdir)
 
 
-def _claim(folder, problem, observations, settings):
+def _claim(folder, problem, data, settings):
     """Binds a workdir to config and data, or refuses it before it is written to."""
     config = {**problem.spec, **schema.to_dict(settings)}
     free = all_settings.free_keys(settings)
     workdirs.compare_config(folder, config, free)
-    content = (observations.observed, observations.truth)
+    content = (data.observed, data.truth)
     workdirs.check_data(folder, workdirs.data_checksum(content))
     workdirs.write_config(folder, config)
     workdirs.write_run_info(folder)
