@@ -1,7 +1,6 @@
 """From a problem, its data and settings to the stages that are trained, in order."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,20 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from hyco_jax import hybrid
+from hyco_jax import calls, hybrid
 from hyco_jax import settings as all_settings
 from hyco_jax.data import record as records
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.record import Real
 from hyco_jax.grids import quantities as meanings
-from hyco_jax.hybrid import Cycle, Player
+from hyco_jax.hybrid import Player
 from hyco_jax.models import coarse
 from hyco_jax.models.physical import PhysicalModel, make_physical
 from hyco_jax.networks import settings as networks
 from hyco_jax.players import physical as physical_players
 from hyco_jax.players import synthetic as synthetic_players
 from hyco_jax.problem import Problem
-from hyco_jax.running.loop import Call, Stage
+from hyco_jax.running.loop import Stage
 from hyco_jax.settings import Settings
 from hyco_jax.training import optimizers
 from hyco_jax.training.state import init as init_train_state
@@ -126,7 +125,7 @@ def make_plan(
     }
     players = _make_players(problem, settings, models, facts, txs, set(horizons))
     last = {name: player(horizons[-1]) for name, player in players.items()}
-    stages = _make_stages(settings, players, horizons)
+    stages = calls.make_stages(settings, players, horizons)
     init_state = _make_init_state(settings, models, last, txs, real)
     return Plan(stages, init_state, real, last)
 
@@ -244,64 +243,6 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         penalty=models.physical.penalty,
     )
     return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
-
-
-def _make_stages(settings, players, horizons) -> tuple[Stage, ...]:
-    options = settings.hybrid
-
-    @functools.cache
-    def call(kind, horizon, length):
-        if kind == "hybrid":
-            cycle = hybrid.make_hybrid_cycle(
-                players["synthetic"](horizon),
-                players["physical"](horizon),
-                alpha_synthetic=options.alpha_synthetic,
-                alpha_physical=options.alpha_physical,
-                trust_power=options.trust_power,
-            )
-        else:
-            cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))
-        return _jitted(cycle, f"{kind}_cycle_h{horizon}", length)
-
-    def plan(kinds_and_horizons):
-        calls = []
-        for kind, horizon, length in _runs(kinds_and_horizons, options.cycles_per_call):
-            calls.append(call(kind, horizon, length))
-        return tuple(calls)
-
-    whole = max(horizons)
-    kinds = ["synthetic"] * options.warmup + ["hybrid"] * options.cycles
-    calls = {
-        "physical": lambda: plan([("physical", whole)] * options.cycles),
-        "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
-        "hybrid": lambda: plan(list(zip(kinds, horizons, strict=True))),
-    }
-    names = (settings.mode,)
-    if settings.mode == "hybrid" and settings.baselines:
-        names = ("physical", "synthetic", "hybrid")
-    return tuple(Stage(name, calls[name]()) for name in names)
-
-
-def _runs(cycles, most: int):
-    """Splits a sequence into runs of equal members, none longer than `most`."""
-    start = 0
-    while start < len(cycles):
-        length = 1
-        while (
-            length < most
-            and start + length < len(cycles)
-            and cycles[start + length] == cycles[start]
-        ):
-            length += 1
-        yield *cycles[start], length
-        start += length
-
-
-def _jitted(cycle: Cycle, name: str, length: int) -> Call:
-    """Jits cycles under a name that profiles and compile logs show."""
-    cycles = hybrid.repeat(cycle, length)
-    cycles.__name__ = cycles.__qualname__ = name
-    return Call(jax.jit(cycles, donate_argnums=0), length)
 
 
 def _make_init_state(settings, models, last, txs, real):

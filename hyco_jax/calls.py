@@ -1,0 +1,82 @@
+"""The jitted programs of a fit: which cycles each of them makes."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+
+from hyco_jax import hybrid
+from hyco_jax.hybrid import Cycle, Player
+from hyco_jax.running.loop import Call, Stage
+from hyco_jax.settings import Settings
+
+MakePlayer = Callable[[int], Player]
+
+
+def make_stages(
+    settings: Settings, players: Mapping[str, MakePlayer], horizons: Sequence[int]
+) -> tuple[Stage, ...]:
+    """Makes the stages of a fit, in order.
+
+    Args:
+        settings: Of the fit.
+        players: Functions of a horizon that make the player of each model.
+        horizons: Of each cycle.
+
+    Returns:
+        The stages; there is one program for each kind of cycle, horizon and number of
+        cycles of a call.
+    """
+    options = settings.hybrid
+
+    @functools.cache
+    def call(kind, horizon, length):
+        if kind == "hybrid":
+            cycle = hybrid.make_hybrid_cycle(
+                players["synthetic"](horizon),
+                players["physical"](horizon),
+                alpha_synthetic=options.alpha_synthetic,
+                alpha_physical=options.alpha_physical,
+                trust_power=options.trust_power,
+            )
+        else:
+            cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))
+        return _jitted(cycle, f"{kind}_cycle_h{horizon}", length)
+
+    def plan(kinds_and_horizons):
+        runs = _runs(kinds_and_horizons, options.cycles_per_call)
+        return tuple(call(*run) for run in runs)
+
+    whole = max(horizons)
+    kinds = ["synthetic"] * options.warmup + ["hybrid"] * options.cycles
+    calls = {
+        "physical": lambda: plan([("physical", whole)] * options.cycles),
+        "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
+        "hybrid": lambda: plan(list(zip(kinds, horizons, strict=True))),
+    }
+    names = (settings.mode,)
+    if settings.mode == "hybrid" and settings.baselines:
+        names = ("physical", "synthetic", "hybrid")
+    return tuple(Stage(name, calls[name]()) for name in names)
+
+
+def _runs(cycles, most: int):
+    """Splits a sequence into runs of equal members, none longer than `most`."""
+    start = 0
+    while start < len(cycles):
+        length = 1
+        while (
+            length < most
+            and start + length < len(cycles)
+            and cycles[start + length] == cycles[start]
+        ):
+            length += 1
+        yield *cycles[start], length
+        start += length
+
+
+def _jitted(cycle: Cycle, name: str, length: int) -> Call:
+    """Jits cycles under a name that profiles and compile logs show."""
+    cycles = hybrid.repeat(cycle, length)
+    cycles.__name__ = cycles.__qualname__ = name
+    return Call(jax.jit(cycles, donate_argnums=0), length)
