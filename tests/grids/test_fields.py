@@ -11,6 +11,7 @@ import pytest
 
 from hyco_jax.grids import fields
 from hyco_jax.grids.domain import Domain
+from tests.x64 import enable_x64
 
 DOMAINS = {
     1: Domain((5,), (2.0,)),
@@ -25,7 +26,7 @@ DOMAINS = {
 def test_round_trip_is_bitwise(ndim, channels, dtype):
     domain = DOMAINS[ndim]
     u = np.random.default_rng(0).normal(size=(*domain.resolution, channels))
-    with jax.enable_x64(dtype == "float64"):
+    with enable_x64(dtype == "float64"):
         u = jnp.asarray(u, dtype)
         result = fields.to_array(fields.to_field(u, domain))
         assert result.dtype == u.dtype
@@ -49,7 +50,7 @@ def without_walls(u):
 def test_staggered_round_trip_is_bitwise(resolution, dtype):
     domain = Domain(resolution, (2.0, 7.0, 3.0)[: len(resolution)])
     u = np.random.default_rng(0).normal(size=(*resolution, len(resolution)))
-    with jax.enable_x64(dtype == "float64"):
+    with enable_x64(dtype == "float64"):
         u = jnp.asarray(u, dtype)
         result = fields.to_array(fields.to_staggered(u, domain))
         assert result.dtype == u.dtype

@@ -8,11 +8,13 @@ from jax.test_util import check_grads
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import coefficients, expansions
+from hyco_jax.types import Query
+from tests.x64 import enable_x64
 
 
 def test_unbounded_inverts_bounded():
     value = np.linspace(0.01, 2.99, 50)
-    with jax.enable_x64(True):
+    with enable_x64():
         raw = coefficients.unbounded(value, 0.0, 3.0)
         again = coefficients.bounded(raw, 0.0, 3.0)
         back = coefficients.unbounded(again, 0.0, 3.0)
@@ -51,7 +53,7 @@ def test_dtype_is_kept():
     assert coefficients.unbounded(1, 0.0, 3.0).dtype == jnp.float32
     assert coefficients.unbounded(jnp.ones(2), 0.0, 3.0).dtype == jnp.float32
     assert coefficients.bounded(jnp.ones(2), 0.0, 3.0).dtype == jnp.float32
-    with jax.enable_x64(True):
+    with enable_x64():
         assert coefficients.unbounded(np.ones(2), 0.0, 3.0).dtype == jnp.float64
 
 
@@ -121,21 +123,30 @@ def test_a_model_steps_with_the_physical_values(key):
         "source": expansions.gaussian_bumps(domain, [1.0], [[0.5]], fit_width=False),
     }
     model = coefficients.make_model(
-        both, lambda values, u: values["rate"] * u + values["source"][:, None]
+        both,
+        lambda values, u: values["rate"] * u + values["source"][:, None],
+        domain,
+        1.0,
     )
     params = model.init(key)
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(params))
     assert set(params["source"]) == {"amplitudes", "centers"}
-    bump = np.exp(-((domain.coordinates() - 0.5) ** 2))
     u = np.arange(4.0)[:, None]
-    np.testing.assert_allclose(model.step(params, u), 0.5 * u + bump, rtol=1e-6)
+
+    def total(params):
+        zero = jnp.zeros(1, jnp.int32)
+        moved = model.predict(params, Query(zero, zero, jnp.float32(u)[None]))[0, 0]
+        return moved.sum(), moved
+
+    slope, moved = jax.jit(jax.grad(total, has_aux=True))(params)
+    bump = np.exp(-((domain.coordinates() - 0.5) ** 2))
+    np.testing.assert_allclose(moved, 0.5 * u + bump, rtol=1e-6)
     # d rate / d raw = 2 · 1/4 · 3/4 at rate 0.5 of 2.
-    slope = jax.grad(lambda p: model.step(p, u).sum())(params)
     np.testing.assert_allclose(slope["rate"], 0.375 * u.sum(), rtol=1e-5)
 
 
 def test_the_gradient_of_bounded_values_equals_finite_differences():
-    with jax.enable_x64(True):
+    with enable_x64():
         coefficient = coefficients.field(0.7, (5,), (0.5, 3.0))
         raw = jnp.linspace(-2.0, 2.0, 5, dtype=jnp.float64)
         check_grads(coefficient.value, (raw,), 1, ["rev"], atol=1e-8, rtol=1e-8)

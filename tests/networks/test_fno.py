@@ -7,6 +7,7 @@ import pytest
 
 from hyco_jax import networks
 from hyco_jax.networks import fno
+from tests.networks import cases
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -73,15 +74,17 @@ def test_a_linear_convolution_is_the_same_function_on_a_finer_grid():
 
 
 def test_a_whole_network_converges_as_the_grid_is_refined():
-    def apply(n):
-        shape = (n, n, 2)
-        module = networks.make_network(
-            "fno", shape, modes=3, width=6, depth=2, projection=8, residual=False
+    def make(n):
+        return networks.make_network(
+            "fno", (n, n, 2), modes=3, width=6, depth=2, projection=8, residual=False
         )
-        model = networks.as_model(module, shape)
-        params = model.init(jax.random.key(0))
+
+    params = cases.init(make(8), _sampled(8))
+
+    def apply(n):
+        module = make(n)
         every = n // 8
-        return jax.jit(model.step)(params, _sampled(n))[::every, ::every]
+        return jax.jit(module.apply)(params, _sampled(n))[::every, ::every]
 
     coarse, middle, fine = (np.asarray(apply(n)) for n in (8, 16, 32))
     # All that differs is what the activation folds back from above Nyquist, which
@@ -112,8 +115,7 @@ def test_the_size_is_that_of_its_layers():
     module = networks.make_network(
         "fno", (8, 8, 2), modes=3, width=4, depth=2, projection=7
     )
-    model = networks.as_model(module, (8, 8, 2))
-    params = jax.eval_shape(model.init, jax.random.key(0))
+    params = cases.shapes(module, (8, 8, 2))
     lifting, block = 2 * 4 + 4, 4 * 4 + 4 + 2 * (5 * 3) * 4 * 4
     projection = (4 * 7 + 7) + (7 * 2 + 2)
     assert networks.num_params(params) == lifting + 2 * block + projection

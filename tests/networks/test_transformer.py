@@ -7,6 +7,7 @@ import pytest
 
 from hyco_jax import networks
 from hyco_jax.networks import transformer
+from tests.networks import cases
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -19,9 +20,8 @@ def _module(u_shape, **options):
 
 def _init(module, u_shape):
     """Parameters of a generic output, and the jitted module."""
-    u = jax.random.normal(jax.random.key(1), u_shape)
-    params = jax.jit(module.init)(jax.random.key(0), u)
-    return u, params, jax.jit(module.apply)
+    u = cases.states(*u_shape)
+    return u, cases.init(module, u), jax.jit(module.apply)
 
 
 @pytest.mark.parametrize("shape", [(6, 2), (2, 4, 6, 2), (2, 4, 2, 6, 2)])
@@ -89,8 +89,7 @@ def test_places_are_neighbours_across_a_periodic_border_and_not_across_walls():
 
 def test_the_size_is_that_of_its_layers():
     shape = (8, 8, 2)
-    model = networks.as_model(_module(shape, frequencies=3), shape)
-    params = jax.eval_shape(model.init, jax.random.key(0))
+    params = cases.shapes(_module(shape, frequencies=3), shape)
     embedding = (2 * 2 * 2 + 2 * 2 * 3) * 12 + 12
     attention, mlp, norm = 4 * (12 * 12 + 12), 12 * 24 + 24 + 24 * 12 + 12, 2 * 12
     output = norm + 12 * 8 + 8

@@ -209,7 +209,7 @@ def test_interrupted_save_is_ignored_and_cleaned_up(tmp_path, monkeypatch):
 # checkpoint on 8 devices and is killed after another delay.
 KILLED = """
 import os, pathlib, signal, sys, time
-from hyco_jax import checkpoints
+from hyco_jax.running import checkpoints
 import jax, jax.numpy as jnp
 
 def child(directory):

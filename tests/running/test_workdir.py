@@ -16,7 +16,7 @@ CONFIG = {"pde": {"resolution": (16,), "dt": 0.1}, "hybrid": {"cycles": 4}}
 # A second process; it takes the lock, says so, and waits to be killed.
 HOLDER = """
 import sys, time
-from hyco_jax import workdir
+from hyco_jax.running import workdir
 lock = workdir.open_workdir(sys.argv[1])
 print("locked", flush=True)
 time.sleep(60)
@@ -84,38 +84,54 @@ def test_config_hash_depends_on_values_only_and_is_stable():
 
 
 def test_equal_config_is_accepted_and_its_file_left_alone(tmp_path):
-    workdir.check_config(tmp_path, CONFIG)
-    text = (tmp_path / "config.json").read_bytes()
-    assert json.loads(text)["pde"] == {"dt": 0.1, "resolution": [16]}
-    workdir.check_config(tmp_path, {**CONFIG, "pde": {"dt": 0.1, "resolution": [16]}})
-    assert (tmp_path / "config.json").read_bytes() == text
+    workdir.compare_config(tmp_path, CONFIG)
+    # Comparing writes nothing: a config that something else refuses leaves no trace.
+    assert not (tmp_path / "config.json").exists()
+    workdir.write_config(tmp_path, CONFIG)
+    state = (tmp_path / "config.json").stat()
+    same = {**CONFIG, "pde": {"dt": 0.1, "resolution": [16]}}
+    assert workdir.read_config(tmp_path) == same
+    workdir.compare_config(tmp_path, same)
+    workdir.write_config(tmp_path, same)
+    after = (tmp_path / "config.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (state.st_ino, state.st_mtime_ns)
 
 
 def test_differing_keys_are_refused_with_old_and_new_values(tmp_path):
-    workdir.check_config(tmp_path, CONFIG)
+    workdir.write_config(tmp_path, CONFIG)
     text = (tmp_path / "config.json").read_bytes()
     new = {"pde": {"resolution": (32,), "dt": 0.1, "nu": 1}, "hybrid": {"cycles": 9}}
     with pytest.raises(ValueError) as error:
-        workdir.check_config(tmp_path, new, free_keys=("hybrid.cycles", "pde"))
+        workdir.compare_config(tmp_path, new, free_keys=("hybrid.cycles", "pde"))
     assert "(pde.nu: (absent) -> 1, pde.resolution: [16] -> [32])" in str(error.value)
     assert (tmp_path / "config.json").read_bytes() == text
 
 
 def test_free_keys_may_differ_and_are_then_rewritten(tmp_path):
-    workdir.check_config(tmp_path, CONFIG)
+    workdir.write_config(tmp_path, CONFIG)
     longer = {**CONFIG, "hybrid": {"cycles": 8}}
-    with pytest.raises(ValueError, match="hybrid.cycles: 4 -> 8"):
-        workdir.check_config(tmp_path, longer)
-    workdir.check_config(tmp_path, longer, free_keys=("hybrid.cycles",))
-    workdir.check_config(tmp_path, longer)
+    with pytest.raises(ValueError, match=r"hybrid\.cycles: 4 -> 8\); learning rate"):
+        workdir.compare_config(tmp_path, longer)
+    workdir.compare_config(tmp_path, longer, free_keys=("hybrid.cycles",))
+    workdir.write_config(tmp_path, longer)
+    workdir.compare_config(tmp_path, longer)
 
 
 @pytest.mark.parametrize("text", [b'{"pde": ', b"[1]", b"\xff"])
 def test_corrupt_config_file_is_named_and_left_alone(tmp_path, text):
     (tmp_path / "config.json").write_bytes(text)
-    with pytest.raises(ValueError, match="config.json is corrupt"):
-        workdir.check_config(tmp_path, CONFIG)
+    for action in (
+        lambda: workdir.compare_config(tmp_path, CONFIG),
+        lambda: workdir.read_config(tmp_path),
+    ):
+        with pytest.raises(ValueError, match="config.json is corrupt"):
+            action()
     assert (tmp_path / "config.json").read_bytes() == text
+
+
+def test_a_folder_that_is_no_workdir_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"config\.json does not exist; is .* a run"):
+        workdir.read_config(tmp_path)
 
 
 def test_data_checksum_tells_bytes_shapes_dtypes_and_names_apart():

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hyco_jax.grids import quantities as state
-from hyco_jax.grids import resampling
+from hyco_jax.grids import quantities, resampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
+from hyco_jax.grids.resampling import Resampling
 from hyco_jax.types import Trajectories
 
 SMOKE = (
@@ -16,20 +16,23 @@ SMOKE = (
     Quantity("velocity", 2, is_staggered=True),
     Quantity("inflow", is_static=True),
 )
+DRIVEN = Quantity("heater", 2, is_driven=True)
 BOXES = [Domain((8, 12), (2.0, 3.0), periodic) for periodic in (True, False)]
+restrict = jax.jit(resampling.restrict, static_argnums=(1, 2, 3))
+prolong = jax.jit(resampling.prolong, static_argnums=(1, 2, 3))
 BOTH_BOXES = pytest.mark.parametrize("domain", BOXES, ids=["periodic", "closed"])
 
 
 def random_state(key, domain):
     """A state with zeros on the lower walls of a closed box."""
-    u = jax.random.normal(key, (3, *domain.resolution, state.num_channels(SMOKE)))
-    walls = state.predicted_entries(SMOKE[:2], domain)
+    u = jax.random.normal(key, (3, *domain.resolution, quantities.num_channels(SMOKE)))
+    walls = quantities.predicted_entries(SMOKE[:2], domain)
     walls = np.concatenate([walls, np.ones((*walls.shape[:-1], 1), bool)], axis=-1)
     return jnp.where(walls, u, 0)
 
 
 def test_static_channels_and_faces_on_walls_are_not_predicted():
-    periodic, closed = (state.predicted_entries(SMOKE, domain) for domain in BOXES)
+    periodic, closed = (quantities.predicted_entries(SMOKE, domain) for domain in BOXES)
     np.testing.assert_array_equal(periodic, [[[True, True, True, False]]])
     expected = np.ones((8, 12, 4), bool)
     expected[..., 3] = False
@@ -38,31 +41,40 @@ def test_static_channels_and_faces_on_walls_are_not_predicted():
     np.testing.assert_array_equal(closed, expected)
 
 
+def test_driven_channels_are_not_predicted_either():
+    entries = quantities.predicted_entries((*SMOKE, DRIVEN), BOXES[0])
+    np.testing.assert_array_equal(entries, [[[True] * 3 + [False] * 3]])
+
+
 def test_channels_are_named_in_order():
-    found = {name: (s.start, s.stop) for name, s in state.channels(SMOKE).items()}
+    found = {name: (s.start, s.stop) for name, s in quantities.channels(SMOKE).items()}
     assert found == {"density": (0, 1), "velocity": (1, 3), "inflow": (3, 4)}
-    assert (state.num_channels(SMOKE), state.num_static(SMOKE)) == (4, 1)
+    counts = quantities.num_channels, quantities.num_known, quantities.num_driven
+    assert [count(SMOKE) for count in counts] == [4, 1, 0]
+    assert [count((*SMOKE, DRIVEN)) for count in counts] == [6, 3, 2]
 
 
 @pytest.mark.parametrize(
-    "quantities, message",
+    "impossible, message",
     [
-        ((SMOKE[2], SMOKE[0]), "static ones last"),
+        ((SMOKE[2], SMOKE[0]), "then the static ones"),
+        ((SMOKE[0], DRIVEN, SMOKE[2]), "then the driven ones"),
+        ((SMOKE[0], DRIVEN._replace(is_static=True)), "are out of order"),
         ((Quantity("velocity", 3, is_staggered=True),), "one for each of the 2 axes"),
     ],
-    ids=["order", "components"],
+    ids=["static first", "driven first", "both", "components"],
 )
-def test_impossible_states_are_refused(quantities, message):
+def test_impossible_states_are_refused(impossible, message):
     with pytest.raises(ValueError, match=message):
-        state.predicted_entries(quantities, BOXES[0])
+        quantities.predicted_entries(impossible, BOXES[0])
 
 
 @BOTH_BOXES
 def test_restriction_undoes_prolongation(key, domain):
     u = random_state(key, domain)
-    fine = resampling.prolong(u, 3, SMOKE, domain)
+    fine = prolong(u, 3, SMOKE, domain)
     assert fine.shape == (3, 24, 36, 4)
-    back = resampling.restrict(fine, 3, SMOKE, domain.refined(3))
+    back = restrict(fine, 3, SMOKE, domain.refined(3))
     # Means over 9 cells, in float32.
     np.testing.assert_allclose(back, u, atol=1e-6)
 
@@ -70,7 +82,7 @@ def test_restriction_undoes_prolongation(key, domain):
 @BOTH_BOXES
 def test_restriction_keeps_the_integral_and_the_net_outflow(key, domain):
     fine = random_state(key, domain)
-    coarse = resampling.restrict(fine, 2, SMOKE, domain)
+    coarse = restrict(fine, 2, SMOKE, domain)
     np.testing.assert_allclose(
         coarse[..., 0].mean((1, 2)), fine[..., 0].mean((1, 2)), atol=1e-6
     )
@@ -96,22 +108,17 @@ def test_prolongation_is_exact_for_linear_states():
     domain = BOXES[1]
     fine = domain.refined(2)
     plane = [1 + grid.coordinates() @ np.array([2.0, 3.0]) for grid in (domain, fine)]
-    found = resampling.prolong(
-        jnp.asarray(plane[0])[None, ..., None], 2, (Quantity("u"),), domain
-    )
+    u = jnp.float32(plane[0])[None, ..., None]
+    found = prolong(u, 2, (Quantity("u"),), domain)
     np.testing.assert_allclose(found[0, ..., 0], plane[1], atol=1e-5)
 
 
 def test_a_coarse_cell_is_observed_if_all_of_its_cells_are():
-    domain, quantities = Domain((6,), (1.0,)), (Quantity("u"),)
+    grids = Resampling(Domain((6,), (1.0,)), 2, (Quantity("u"),))
     weights = np.array([1, 1, 1, 0, 0, 0], np.float32).reshape(1, 1, 6, 1)
     states = jnp.where(weights > 0, jnp.arange(6.0).reshape(1, 1, 6, 1), jnp.nan)
-    real = resampling.restrict_observed(
-        Trajectories(states, jnp.asarray(weights)), 2, quantities, domain
-    )
+    real = grids.restrict_observed(Trajectories(states, jnp.asarray(weights)))
     np.testing.assert_array_equal(real.weights.ravel(), [1, 0, 0])
     assert float(real.states[0, 0, 0, 0]) == 0.5
-    one = resampling.restrict_observed(
-        Trajectories(states, jnp.ones((1, 1, 1, 1))), 2, quantities, domain
-    )
+    one = grids.restrict_observed(Trajectories(states, jnp.ones((1, 1, 1, 1))))
     assert one.weights.shape == (1, 1, 1, 1)
