@@ -42,3 +42,13 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def no_warnings():
+    """Makes warnings errors, but those that Matplotlib earns from newer pyparsing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        message = r"'\w+' (argument is )?deprecated"
+        warnings.filterwarnings("ignore", message, DeprecationWarning)
+        yield

@@ -15,7 +15,7 @@ from hyco_jax.scoring.plots import (
 from tests.scoring import saved
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 @pytest.mark.parametrize("ndim", [1, 2])
 @pytest.mark.parametrize("value", [True, False])
 def test_a_region_that_is_everything_or_nothing_has_no_boundary(ndim, value):
@@ -101,7 +101,7 @@ def test_a_number_is_a_dot_beside_the_truth_with_its_relative_error():
     assert 1.9 < low < 2 and 2.4 < high < 2.5 and ax.get_xlabel() == "rate"
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 @pytest.mark.parametrize(
     "truth, guess, scale, limits",
     [

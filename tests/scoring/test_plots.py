@@ -44,7 +44,7 @@ def test_every_figure_with_data_is_written(tmp_path, ndim, methods, stages, expe
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("diverged", [[], ["physical_alone"]], ids=["finite", "bad"])
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 def test_every_figure_is_written_without_a_truth_too(tmp_path, ndim, diverged):
     methods = ["initial_guess", "physical_alone"]
     arrays = saved.make_arrays(ndim, methods, diverged=diverged, has_truth=False)
@@ -54,7 +54,7 @@ def test_every_figure_is_written_without_a_truth_too(tmp_path, ndim, diverged):
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 def test_a_method_that_diverged_is_named_and_breaks_nothing(tmp_path, ndim):
     methods = ["physical_alone", "hybrid_physical"]
     arrays = saved.make_arrays(ndim, methods, diverged=methods[:1])
@@ -115,7 +115,7 @@ def test_the_gif_has_a_frame_per_time_up_to_the_most(tmp_path, num_times, expect
     assert frames[0] == 0 and frames[-1] == num_times - 1 and len(frames) == expected
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("no_warnings")
 def test_a_lone_time_gives_a_still(tmp_path):
     arrays = saved.make_arrays(1, ["synthetic_alone"], num_times=1)
     assert len(plots.draw_all(arrays, [], tmp_path)) == 4
