@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import warnings
 
 # Before JAX is imported: the processes of a session, and the runs that tests start,
 # share what they have compiled.
