@@ -87,6 +87,7 @@ FULL_SIZE = {
         "generated_horizon": 1,
         "num_epochs": 10,
         "batch_size": 32,
+        "batch_chunk": 8,
         "num_real": 16,
         "learning_rate": 1e-4,
     },

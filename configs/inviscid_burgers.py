@@ -63,6 +63,8 @@ TWO_DIMENSIONAL = {
         "input_noise": 0.01,
         "batch_size": 32,
         "num_real": 1,
+        "remat": True,
+        "batch_chunk": 13,
     },
     "hybrid": {"steps_physical_to_synthetic": 49},
 }

@@ -53,11 +53,12 @@ FULL_SIZE = {
         "region": ((0.0, 1.0), (0.0, 1.0)),
         "noise_std": 0.0,
     },
-    "physical": {"num_iterations": 5},
+    "physical": {"num_iterations": 5, "window_chunk": 26},
     "synthetic": {
         "unet": {"levels": 4, "filters": 64},
         "horizons": (4,),
         "batch_size": 8,
+        "batch_chunk": 1,
     },
     "hybrid": {"cycles": 2, "warmup": 1},
 }

@@ -58,7 +58,7 @@ FULL_SIZE = {
     },
     "data": {"num_steps": 75, "scale": 5.0, "refine": 1},
     "coefficients": {"viscosity": {"guess": 0.005, "bounds": (0.0, 0.1)}},
-    "synthetic": {"unet": {"levels": 4, "filters": 64}},
+    "synthetic": {"unet": {"levels": 4, "filters": 64}, "remat": True},
 }
 
 FULL_SIZE_FIELD = base.merge(
@@ -82,6 +82,8 @@ FULL_SIZE_FIELD = base.merge(
             "unet": {"levels": 4, "filters": 128},
             "num_real": 1,
             "input_noise": 0.01,
+            "remat": True,
+            "batch_chunk": 9,
         },
     },
 )

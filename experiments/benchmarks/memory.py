@@ -8,6 +8,9 @@ state and the data). Nothing is simulated or run: the data are noise of their sh
 since only shapes and the observed region count. Exits with 1 if the temporary buffers
 of a variant exceed the limit.
 
+Without LLVM's optimisations programs compile in a third of the time; buffers are
+assigned before, and the figures are the same to all digits.
+
 No accelerator is needed: the CPU backend's analysis stands for the device's. The two
 differ in fusion and layout, and the CPU's convolutions hold three shifts of a layer's
 input where a GPU's hold a workspace; the states and activations that a gradient keeps,
@@ -18,6 +21,7 @@ import argparse
 import importlib
 import sys
 import time
+from concurrent import futures
 from typing import NamedTuple
 
 import jax
@@ -43,6 +47,13 @@ VARIANTS = (
 )
 
 
+# Of code that is never run.
+_QUICKLY = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+
+
 class Memory(NamedTuple):
     """What a compiled cycle sets aside, in GiB, and the seconds to compile it."""
 
@@ -57,23 +68,30 @@ def main(arguments: list[str] | None = None) -> int:
     print("| variant | temporaries, GiB | arguments, GiB | to compile, s |")
     print("| --- | --: | --: | --: |", flush=True)
     exceeded = []
-    for name in options.only:
-        system, variant = name.split(":")
-        module = importlib.import_module(f"hyco_jax.pde.{system}")
-        config = importlib.import_module(f"configs.{system}").get_config(variant)
-        settings = schema.from_dict(experiment.template(module), config)
-        memory = measure(settings, module.make_problem(settings.pde, settings.data))
-        print(f"| {name} |", " | ".join(f"{value:.3g}" for value in memory), "|")
-        sys.stdout.flush()
-        if memory.temporaries > options.limit:
-            exceeded.append(name)
+    # Python traces one program while XLA compiles those before it.
+    with futures.ThreadPoolExecutor(2) as pool:
+        compiled = [pool.submit(measure, lower(*read(name))) for name in options.only]
+        for name, future in zip(options.only, compiled, strict=True):
+            memory = future.result()
+            print(f"| {name} |", " | ".join(f"{value:.3g}" for value in memory), "|")
+            if memory.temporaries > options.limit:
+                exceeded.append(name)
     if exceeded:
         print(f"more than {options.limit:g} GiB: {', '.join(exceeded)}")
     return int(bool(exceeded))
 
 
-def measure(settings: Experiment, problem: Problem) -> Memory:
-    """Compiles the last program of an experiment's hybrid stage; nothing is run.
+def read(name: str) -> tuple[Experiment, Problem]:
+    """Reads one of `VARIANTS`."""
+    system, variant = name.split(":")
+    module = importlib.import_module(f"hyco_jax.pde.{system}")
+    config = importlib.import_module(f"configs.{system}").get_config(variant)
+    settings = schema.from_dict(experiment.template(module), config)
+    return settings, module.make_problem(settings.pde, settings.data)
+
+
+def lower(settings: Experiment, problem: Problem) -> jax.stages.Lowered:
+    """Traces the last program of an experiment's hybrid stage.
 
     Args:
         settings: Of the experiment, whose mode is "hybrid".
@@ -83,9 +101,13 @@ def measure(settings: Experiment, problem: Problem) -> Memory:
     models = stages.make_models(problem, settings, data)
     plan = stages.make_plan(problem, data, settings, models)
     call = plan.stages[-1].calls[-1]
-    state = jax.eval_shape(plan.init_state)
+    return call.run.lower(jax.eval_shape(plan.init_state), plan.real)
+
+
+def measure(lowered: jax.stages.Lowered) -> Memory:
+    """Compiles a program; nothing is run."""
     started = time.perf_counter()
-    compiled = call.run.lower(state, plan.real).compile()
+    compiled = lowered.compile(compiler_options=_QUICKLY)
     seconds = time.perf_counter() - started
     analysis = compiled.memory_analysis()
     return Memory(
@@ -110,9 +132,7 @@ def _placeholder(problem: Problem, settings: Experiment) -> Observations:
         predicted=problem.predicted,
     )
     train = tuple(range(num_sims))
-    return observations.check(
-        Observations(observed, train), domain, problem.quantities
-    )
+    return observations.check(Observations(observed, train), domain, problem.quantities)
 
 
 def _parse(arguments):
