@@ -7,6 +7,7 @@ import pytest
 from flax import linen as nn
 
 from hyco_jax.networks import convolution
+from tests.networks import cases
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -18,7 +19,37 @@ def _value_and_gradients(module, variables, x):
         y = module.apply(variables, x)
         return jnp.sum(jnp.sin(y)), y
 
-    return jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(variables, x)
+    return jax.value_and_grad(loss, (0, 1), has_aux=True)(variables, x)
+
+
+def _assert_agree_with_flax(x, features, kernel_sizes, **options):
+    """Compares values and gradients; all sizes in one program."""
+
+    def make(conv):
+        return [conv(features, size, **options) for size in kernel_sizes]
+
+    @jax.jit
+    def evaluate(variables):
+        return [
+            [
+                _value_and_gradients(*args, x)
+                for args in zip(convs, variables, strict=True)
+            ]
+            for convs in (make(convolution.Conv), make(nn.Conv))
+        ]
+
+    def variables(conv):
+        # Sizes of Flax's initial values, so that sums are of order one.
+        shapes = jax.eval_shape(conv.init, jax.random.key(1), x)
+        return jax.tree.map(
+            lambda p: cases.states(*p.shape) / np.sqrt(np.prod(p.shape[:-1])) + 0.1,
+            shapes,
+        )
+
+    for ours, flax in zip(
+        *evaluate([variables(c) for c in make(nn.Conv)]), strict=True
+    ):
+        _assert_close(ours, flax)
 
 
 def _assert_close(actual, expected):
@@ -32,45 +63,35 @@ def _assert_close(actual, expected):
 
 
 @pytest.mark.parametrize("padding", convolution.PADDINGS)
-@pytest.mark.parametrize("size", [1, 3, 5])
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-def test_values_and_gradients_are_those_of_flax(ndim, size, padding):
-    x = jax.random.normal(jax.random.key(0), (2, *GRIDS[ndim], 3))
-    ours = convolution.Conv(4, (size,) * ndim, padding=padding)
-    flax = nn.Conv(4, (size,) * ndim, padding=padding)
-    variables = flax.init(jax.random.key(1), x)
-    variables = jax.tree.map(lambda p: p + 0.1, variables)
-    _assert_close(
-        _value_and_gradients(ours, variables, x),
-        _value_and_gradients(flax, variables, x),
-    )
+def test_values_and_gradients_are_those_of_flax(ndim, padding):
+    x = cases.states(2, *GRIDS[ndim], 3)
+    sizes = [(size,) * ndim for size in (1, 3, 5)]
+    _assert_agree_with_flax(x, 4, sizes, padding=padding)
 
 
 def test_each_axis_of_an_anisotropic_kernel_is_that_of_flax():
-    x = jax.random.normal(jax.random.key(0), (2, *GRIDS[3], 3))
-    flax = nn.Conv(2, (5, 1, 3), padding="CIRCULAR", use_bias=False)
-    ours = convolution.Conv(2, (5, 1, 3), use_bias=False)
-    variables = flax.init(jax.random.key(1), x)
-    _assert_close(
-        _value_and_gradients(ours, variables, x),
-        _value_and_gradients(flax, variables, x),
-    )
+    x = cases.states(2, *GRIDS[3], 3)
+    _assert_agree_with_flax(x, 2, [(5, 1, 3)], padding="CIRCULAR", use_bias=False)
 
 
 @pytest.mark.parametrize("padding", convolution.PADDINGS)
 def test_the_branch_of_other_platforms_agrees_with_that_of_cpu(padding):
-    key_x, key_w, key_g = jax.random.split(jax.random.key(0), 3)
-    x = jax.random.normal(key_x, (6, 5, 3))
-    kernel = jax.random.normal(key_w, (3, 5, 3, 4))
-    g = jax.random.normal(key_g, (6, 5, 4))
-    _assert_close(
-        convolution._matmul_convolve(x, kernel, padding),
-        convolution._lax_convolve(x, kernel, padding),
+    x, kernel, g = (
+        cases.states(*shape) for shape in ((6, 5, 3), (3, 5, 3, 4), (6, 5, 4))
     )
-    _assert_close(
-        convolution._matmul_gradients(x, kernel, g, padding),
-        convolution._lax_gradients(x, kernel, g, padding),
-    )
+
+    @jax.jit
+    def evaluate(x, kernel, g):
+        return [
+            (convolve(x, kernel, padding), gradients(x, kernel, g, padding))
+            for convolve, gradients in (
+                (convolution._matmul_convolve, convolution._matmul_gradients),
+                (convolution._lax_convolve, convolution._lax_gradients),
+            )
+        ]
+
+    _assert_close(*evaluate(x, kernel, g))
 
 
 def test_only_platforms_other_than_cpu_are_lowered_to_a_convolution():
@@ -105,15 +126,16 @@ def test_products_and_those_of_gradients_take_the_precision_asked_for(precision)
 
 @pytest.mark.parametrize("ndim", [1, 2])
 def test_mapping_over_unbatched_states_equals_the_batched_call(ndim):
-    x = jax.random.normal(jax.random.key(0), (3, *GRIDS[ndim], 2))
+    x = cases.states(3, *GRIDS[ndim], 2)
     module = convolution.Conv(4, (3,) * ndim)
-    variables = module.init(jax.random.key(1), x[0])
+    variables = cases.generic(module, x.shape[1:])
 
-    def loss(apply):
-        return jax.jit(jax.grad(lambda v: jnp.sum(jnp.sin(apply(v)))))(variables)
+    def slope(apply):
+        return jax.grad(lambda v: jnp.sum(jnp.sin(apply(v))))
 
-    mapped = loss(lambda v: jax.vmap(lambda u: module.apply(v, u))(x))
-    _assert_close(mapped, loss(lambda v: module.apply(v, x)))
+    mapped = slope(lambda v: jax.vmap(lambda u: module.apply(v, u))(x))
+    batched = slope(lambda v: module.apply(v, x))
+    _assert_close(*jax.jit(lambda v: (mapped(v), batched(v)))(variables))
 
 
 def test_a_kernel_wider_than_the_grid_wraps_around_or_sees_zeros():
