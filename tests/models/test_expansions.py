@@ -10,6 +10,8 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.models import expansions
 from tests.x64 import enable_x64
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 AMPLITUDES = [1.5, 0.5]
 CENTERS = [[1.0, 0.7], [2.0, 1.5]]
 
@@ -43,7 +45,7 @@ def test_bumps_have_the_values_of_their_formula(bounds, fit_width):
     for amplitude, center in zip(AMPLITUDES, CENTERS, strict=True):
         squares = np.sum((x - center) ** 2, axis=-1)
         expected += amplitude * np.exp(-squares / 0.8**2)
-    value = bumps.value(bumps.raw)
+    value = jax.jit(bumps.value)(bumps.raw)
     assert value.dtype == jnp.float32
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     assert ("log_width" in bumps.raw) == fit_width
@@ -68,10 +70,10 @@ def test_bumps_are_cut_at_the_upper_bound_and_say_so():
 
 def test_bounded_bumps_are_never_below_the_offset_nor_above_upper():
     bumps = bumps_within((0.1, 3.0), offset=0.1)
-    reached = []
+    evaluate, reached = jax.jit(bumps.value), []
     for seed in range(20):
         raw = jax.tree.map(lambda r: 10 * r, random_raw(bumps, seed))
-        value = bumps.value(raw)
+        value = evaluate(raw)
         assert np.float32(0.1) <= value.min() and value.max() <= bumps.upper
         reached.append(value.max())
     assert max(reached) == bumps.upper == 3.0
@@ -87,7 +89,7 @@ def test_amplitudes_reach_twice_the_upper_bound_since_the_sum_is_cut():
     expected = (1.6 * np.exp(-squares * np.exp(3.0))).sum(-1)
     assert expected.max() > 0.8
     np.testing.assert_allclose(
-        bumps.value(narrow), np.minimum(expected, 0.8), rtol=1e-5, atol=1e-7
+        jax.jit(bumps.value)(narrow), np.minimum(expected, 0.8), rtol=1e-5, atol=1e-7
     )
 
 
@@ -105,7 +107,7 @@ def test_bumps_that_no_gradient_would_move_are_refused():
     # One cell below the cut is enough.
     bumps = bumps_within((0.0, 1.6), width=2.0)
     assert (bumps.value(bumps.raw) == np.float32(1.6)).any()
-    slopes = jax.grad(lambda raw: bumps.value(raw).sum())(bumps.raw)
+    slopes = jax.jit(jax.grad(lambda raw: bumps.value(raw).sum()))(bumps.raw)
     assert all(np.abs(leaf).min() > 0 for leaf in jax.tree.leaves(slopes))
 
 
@@ -165,8 +167,9 @@ def test_a_series_starts_at_the_guess_and_stays_inside_its_bounds(periodic):
     assert series.upper == 3.0
     np.testing.assert_allclose(series.value(series.raw), 0.7, rtol=1e-6)
     assert expansions.fourier(domain, 2, guess=-0.7).upper == np.inf
+    evaluate = jax.jit(series.value)
     for seed in range(20):
-        value = series.value(10 * random_raw(series, seed))
+        value = evaluate(10 * random_raw(series, seed))
         assert value.min() >= 0.5 and value.max() <= 3.0
         assert np.ptp(value) > 1.0
 
@@ -190,11 +193,11 @@ KINDS = ["bumps", "signed bumps", "vector series", "series"]
 @pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "closed"])
 def test_the_same_parameters_are_the_same_function_on_a_finer_grid(kind, periodic):
     domain = box((7, 6), periodic)
-    coarse, fine = make(kind, domain), make(kind, domain.refined(3))
-    raw = random_raw(coarse)
+    both = [make(kind, domain), make(kind, domain.refined(3))]
+    raw = random_raw(both[0])
+    coarse, fine = jax.jit(lambda raw: [one.value(raw) for one in both])(raw)
     # Every third of 3n cells has its centre where one of n has.
-    common = fine.value(raw)[1::3, 1::3]
-    np.testing.assert_allclose(common, coarse.value(raw), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(fine[1::3, 1::3], coarse, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
