@@ -9,7 +9,7 @@ since only shapes and the observed region count. Exits with 1 if the temporary b
 of a variant exceed the limit.
 
 Without LLVM's optimisations programs compile in a third of the time; buffers are
-assigned before, and the figures are the same to all digits.
+assigned before, and the figures printed are the same.
 
 No accelerator is needed: the CPU backend's analysis stands for the device's. The two
 differ in fusion and layout, and the CPU's convolutions hold three shifts of a layer's
