@@ -13,8 +13,8 @@ assigned before, and the figures printed are the same.
 
 No accelerator is needed: the CPU backend's analysis stands for the device's. The two
 differ in fusion and layout, and the CPU's convolutions hold three shifts of a layer's
-input where a GPU's hold a workspace; the states and activations that a gradient keeps,
-which are nearly all of it, are the same.
+input where a GPU's hold a workspace; the states and activations that a gradient keeps
+are the same.
 """
 
 import argparse
