@@ -11,6 +11,8 @@ from hyco_jax import networks
 from hyco_jax.networks import Network
 from hyco_jax.types import Array, Params
 
+# This generator compiles fastest.
+KEY = jax.random.key(0, impl="unsafe_rbg")
 SMALL = {
     "convnet": {"filters": (8, 8)},
     "fno": {"modes": 2, "width": 12, "depth": 2, "projection": 16},
@@ -80,8 +82,7 @@ def shapes(module: Network, u_shape: tuple[int, ...]) -> Params:
 
 def init(module: Network, u: Array) -> Params:
     """Its parameters as they are initialised."""
-    # This generator compiles fastest.
-    return jax.jit(module.init)(jax.random.key(0, impl="unsafe_rbg"), u)
+    return jax.jit(module.init)(KEY, u)
 
 
 def generic(module: Network, u_shape: tuple[int, ...], seed: int = 0) -> Params:
@@ -101,13 +102,24 @@ def states(*shape: int) -> Array:
 @functools.cache
 def make(case: str) -> Case:
     """Makes and compiles a case of `BY_NAME`."""
+    module, u = _module_and_states(case)
+    start = _starts(BY_NAME[case][0])[case]
+    return Case(module, start, generic(module, u.shape[1:]), jax.jit(module.apply), u)
+
+
+def _module_and_states(case):
     name, grid, options = BY_NAME[case]
     u = states(3, *grid, 2)
-    module = module_of(name, u.shape[1:], **options)
-    return Case(
-        module,
-        init(module, u[0]),
-        generic(module, u.shape[1:]),
-        jax.jit(module.apply),
-        u,
-    )
+    return module_of(name, u.shape[1:], **options), u
+
+
+@functools.cache
+def _starts(name):
+    """Initial parameters of all cases of a network, from one program."""
+    made = {c: _module_and_states(c) for c in BY_NAME if BY_NAME[c][0] == name}
+
+    @jax.jit
+    def start(key):
+        return {c: module.init(key, u[0]) for c, (module, u) in made.items()}
+
+    return start(KEY)
