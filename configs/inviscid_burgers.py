@@ -2,9 +2,9 @@
 
     python -m experiments.inviscid_burgers --config=configs/inviscid_burgers.py
 
-Expected relative error of the potential: physical alone and hybrid 0.12 to 0.13;
-validation nRMSE: physical alone 0.056, synthetic alone 0.17, hybrid synthetic 0.05. The
-published variant: error 0.010, nRMSE 0.0037, 0.30 and 0.014, in 8 minutes.
+Expected relative error of the potential: physical alone and hybrid 0.13; test nRMSE:
+physical alone 0.073, synthetic alone 0.18, hybrid synthetic 0.075. The published
+variant: error 0.013, nRMSE 0.0050, 0.34 and 0.022, in 3 minutes.
 
 Variants, as `--config=configs/inviscid_burgers.py:<variant>`:
     (none)     1-D, 128 points, the centre half observed, with noise

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -41,8 +42,13 @@ def test_a_pde_of_ones_own_takes_forty_lines(tmp_path, monkeypatch, capsys):
 def wheel(tmp_path_factory):
     """The built wheel; its back end is in the environment, nothing is downloaded."""
     folder = tmp_path_factory.mktemp("wheel")
+    # A copy: what an earlier build left in the checkout would be in the wheel.
+    source = folder / "source"
+    shutil.copytree(ROOT / "hyco_jax", source / "hyco_jax")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     options = ["--no-deps", "--no-build-isolation", "--quiet", f"--wheel-dir={folder}"]
-    command = [sys.executable, "-m", "pip", "wheel", *options, str(ROOT)]
+    command = [sys.executable, "-m", "pip", "wheel", *options, str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     (path,) = folder.glob("*.whl")
     return path
