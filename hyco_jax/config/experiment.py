@@ -181,7 +181,10 @@ def _load(experiment, problem, path) -> Observations:
             f"has {options.num_sims} of {options.num_steps}; set "
             "--config.data.num_sims and --config.data.num_steps"
         )
-    return observations
+    try:
+        return observations_file.check(observations, problem.domain, problem.quantities)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _evaluate_only(experiment: Experiment, problem: Problem, folder: Path):

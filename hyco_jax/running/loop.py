@@ -192,8 +192,8 @@ def _calls_after(stage, done, directory) -> tuple[Call, ...]:
         made += call.num_cycles
     if made != done:
         raise ValueError(
-            f"{directory} holds cycle {done}, which is not the end of a call; set "
-            "--config.hybrid.cycles_per_call as it was"
+            f"{directory} holds cycle {done}, which is not the end of a call in a run "
+            "of this length; set config.hybrid.cycles and cycles_per_call as they were"
         )
     return ()
 

@@ -371,6 +371,6 @@ def test_refused_data_bind_no_workdir(own_data, tmp_path):
         entries["states"][0, 2, 16] = np.nan
 
     code, _, err = call(f"--workdir={tmp_path / 'run'}", *own_data(spoil))
-    assert code == 1 and "non-finite observed" in err
+    assert code == 1 and "own.npz: the observations hold 1 non-finite observed" in err
     assert not (tmp_path / "run/config.json").exists()
     run(tmp_path / "run", '--config.tasks=("generate",)')

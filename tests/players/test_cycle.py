@@ -196,8 +196,10 @@ def test_what_is_held_out_for_trust_trains_no_model_but_scores_both(held_out):
     assert real.training.states.shape[1] == 6 and real.scored.states.shape[1] == 7
     counted = np.broadcast_to(real.scored.weights, real.scored.states.shape)
     np.testing.assert_array_equal(counted.any(axis=(0, 2, 3)), np.arange(7) == 6)
-    states = real.scored.states.at[:, 6].add(1.0)
-    other = real.replace(scored=real.scored.replace(states=states))
+    states = real.scored.states.at[:, 6].set(1e3)
+    other = records.make_real(toy.observed(states), True)
+    scales = (records.make_record(r.training).scale for r in (real, other))
+    np.testing.assert_array_equal(*scales)
     (first, _), (second, _) = (
         pair.run(held_out, WRONG, num_cycles=2, real=r) for r in (real, other)
     )

@@ -1,6 +1,7 @@
 """The host loop: calls of several cycles, what is written, and how it goes on."""
 
 import dataclasses
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -102,6 +103,16 @@ def test_a_checkpoint_inside_a_call_is_refused(stage, system, whole, tmp_path):
         run(other, system, tmp_path)
 
 
+def test_a_run_that_ended_inside_a_call_of_a_longer_one_is_refused(
+    stage, system, whole, tmp_path
+):
+    # 5 = 2 + 2 + 1, but 7 = 2 + 2 + 2 + 1.
+    shutil.copytree(whole[1], tmp_path, dirs_exist_ok=True)
+    longer = loop.Stage("hybrid", (*[stage.calls[0]] * 3, stage.calls[2]))
+    with pytest.raises(ValueError, match="cycle 5, .*config.hybrid.cycles and"):
+        run(longer, system, tmp_path)
+
+
 def test_saves_are_rounded_up_to_the_end_of_a_call(stage, system, tmp_path):
     run(stage, system, tmp_path, save_every=3)
     saved = sorted(p.name for p in (tmp_path / "checkpoints/hybrid").iterdir())
@@ -139,6 +150,26 @@ def test_calls_are_named_by_stage_and_horizon_and_hold_equal_cycles(ring):
     # One program for each kind, horizon and length.
     programs = {call.run for stage in plan.stages for call in stage.calls}
     assert len(programs) == 8
+
+
+@pytest.mark.parametrize(
+    ("power", "mode", "steps"),
+    [(1.0, "hybrid", 5), (0.0, "hybrid", 6), (1.0, "physical", 6)],
+)
+def test_only_trust_holds_the_end_of_the_training_records_out(power, mode, steps, ring):
+    problem, data = ring
+    options = ring_settings()
+    options = dataclasses.replace(
+        options,
+        mode=mode,
+        hybrid=dataclasses.replace(options.hybrid, trust_power=power),
+    )
+    models = stages.make_models(problem, options, data)
+    real = stages.make_plan(problem, data, options, models).real
+    assert real.training.states.shape[1] == steps + 1
+    scored = np.broadcast_to(real.scored.weights, real.scored.states.shape)
+    times = np.flatnonzero(scored.any(axis=(0, 2, 3)))
+    assert times.tolist() == ([6] if steps == 5 else list(range(7)))
 
 
 def test_a_longer_run_is_what_a_run_of_that_length_is_or_is_refused(ring, tmp_path):
