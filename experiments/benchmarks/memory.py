@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         compiled = [pool.submit(measure, lower(*read(name))) for name in options.only]
         for name, future in zip(options.only, compiled, strict=True):
             memory = future.result()
-            print(f"| {name} |", " | ".join(f"{value:.3g}" for value in memory), "|")
+            row = " | ".join(f"{value:.3g}" for value in memory)
+            print(f"| {name} | {row} |", flush=True)
             if memory.temporaries > options.limit:
                 exceeded.append(name)
     if exceeded:
