@@ -20,6 +20,7 @@ from hyco_jax.result import Result, Trained
 from hyco_jax.running import loop, metric_writer
 from hyco_jax.running import workdir as workdirs
 from hyco_jax.scoring import rows as scores
+from hyco_jax.scoring import table
 from hyco_jax.settings import Settings
 from hyco_jax.types import Model
 
@@ -118,7 +119,6 @@ def evaluate(
     problem: Problem,
     settings: Settings,
     data: Observations,
-    scale_of: Observations | None = None,
 ) -> dict[str, dict[str, float | None]]:
     """Scores the models of a result on other data.
 
@@ -127,15 +127,13 @@ def evaluate(
         problem: The physical system.
         settings: Of the fit.
         data: The other data.
-        scale_of: The data of the fit, which say what squares are measured by; by
-            default the other data do.
 
     Returns:
         The rows of the table.
     """
     data = observed.check(data, problem.domain, problem.quantities)
     models = stages.make_models(problem, settings, data)
-    judge = scores.make_judge(problem, models, data, scale_of)
+    judge = scores.make_judge(problem, models, data)
     candidates = {
         row: (results.ROLES[row], trained.params)
         for row, trained in result.trained.items()
@@ -180,8 +178,7 @@ def _is_finished(folder, states) -> bool:
 
 
 def _loaded(folder, models) -> Result:
-    by_name = {"physical": models.on_data_grid, "synthetic": models.synthetic}
-    return results.load(folder, by_name)
+    return results.load(folder, models.by_name)
 
 
 def _score(judge, models, states, folder, workdir) -> Result:
@@ -190,19 +187,18 @@ def _score(judge, models, states, folder, workdir) -> Result:
     if any(stage != "synthetic" for stage in states):
         guess = models.physical.model.init(jax.random.key(0))
         candidates["initial_guess"] = ("physical", guess)
-    for row, (stage, model) in scores.ROW_STAGE.items():
+    for row, (stage, model) in table.ROW_STAGE.items():
         if stage in states:
             params = getattr(states[stage], model).best_variables
             candidates[row] = (model, params)
     spent = seconds_of(folder)
-    seconds = {row: spent.get(stage) for row, (stage, _) in scores.ROW_STAGE.items()}
+    seconds = {row: spent.get(stage) for row, (stage, _) in table.ROW_STAGE.items()}
     rows, arrays = scores.score_rows(judge, candidates, seconds)
-    by_name = {"physical": models.on_data_grid, "synthetic": models.synthetic}
     return Result(
         rows,
         arrays,
         metric_writer.read(folder / "metrics.jsonl"),
-        {row: Trained(by_name[m], p) for row, (m, p) in candidates.items()},
+        {row: Trained(models.by_name[m], p) for row, (m, p) in candidates.items()},
         {name: int(state.cycle) for name, state in states.items()},
         None if workdir is None else folder,
     )

@@ -16,12 +16,9 @@ from hyco_jax.running import metric_writer
 from hyco_jax.scoring import table
 from hyco_jax.types import Array, Model, Params, Query
 
-ROLES = {
-    "initial_guess": "physical",
-    "physical_alone": "physical",
-    "synthetic_alone": "synthetic",
-    "hybrid_physical": "physical",
-    "hybrid_synthetic": "synthetic",
+# The model of each row.
+ROLES = {"initial_guess": "physical"} | {
+    row: model for row, (_, model) in table.ROW_STAGE.items()
 }
 
 

@@ -45,6 +45,11 @@ class Models(NamedTuple):
     on_data_grid: Model
     synthetic: Model
 
+    @property
+    def by_name(self) -> dict[str, Model]:
+        """Both as they answer on the grid of the data."""
+        return {"physical": self.on_data_grid, "synthetic": self.synthetic}
+
 
 class Plan(NamedTuple):
     """What is trained, compiled when it is called.

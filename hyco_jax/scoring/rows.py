@@ -18,14 +18,6 @@ from hyco_jax.scoring import evaluate, metrics, table
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params, Trajectories
 
-# Where each row of the table comes from: stage and model.
-ROW_STAGE = {
-    "physical_alone": ("physical", "physical"),
-    "synthetic_alone": ("synthetic", "synthetic"),
-    "hybrid_physical": ("hybrid", "physical"),
-    "hybrid_synthetic": ("hybrid", "synthetic"),
-}
-
 
 class Judge(NamedTuple):
     """What models are scored with.
@@ -51,18 +43,16 @@ def make_judge(
     problem: Problem,
     models: Models,
     observations: Observations,
-    scale_of: Observations | None = None,
 ) -> Judge:
     """Prepares scores; nothing is compiled.
 
     Args:
         problem: The physical system.
         models: Both models.
-        observations: Checked ones, whose simulations are scored.
-        scale_of: Observations whose training simulations say what a square is measured
-            by; by default the same.
+        observations: Checked ones, whose simulations are scored; those for training
+            say what a square is measured by.
     """
-    training = (scale_of or observations).select((scale_of or observations).train)
+    training = observations.select(observations.train)
     # The norm of the loss, in which quantities of different units add up.
     scale = statistics.variance(training.states, training.weights, problem.quantities)
     weights = problem.predicted / np.asarray(scale)
@@ -120,7 +110,7 @@ def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float
     """Scores a state for the log: nRMSE of training and validation, coefficients."""
     line = {}
     splits = judge.observations.splits
-    for model in (m for s, m in ROW_STAGE.values() if s == stage):
+    for model in (m for s, m in table.ROW_STAGE.values() if s == stage):
         params = getattr(state, model).train.variables
         errors = judge.evaluate[model](params, judge.reference)
         for split in ("train", "val"):

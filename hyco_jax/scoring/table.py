@@ -12,6 +12,14 @@ ROWS = {
     "hybrid_synthetic": "hybrid synthetic",
 }
 
+# Where each row of the table comes from: stage and model.
+ROW_STAGE = {
+    "physical_alone": ("physical", "physical"),
+    "synthetic_alone": ("synthetic", "synthetic"),
+    "hybrid_physical": ("hybrid", "physical"),
+    "hybrid_synthetic": ("hybrid", "synthetic"),
+}
+
 COLUMNS = {
     "coefficient_error": "coef. error",
     "train/nrmse": "train",

@@ -19,7 +19,7 @@ import hyco_jax
 from hyco_jax.config import flags
 from hyco_jax.pde import burgers
 from hyco_jax.running import metric_writer
-from hyco_jax.scoring import rows
+from hyco_jax.scoring import table
 
 pytestmark = [
     pytest.mark.slow,
@@ -114,7 +114,7 @@ def test_a_run_writes_all_that_the_readme_promises(finished):
     ):
         assert (workdir / name).stat().st_size > 0, name
     scored = json.loads((workdir / "eval.json").read_text())["rows"]
-    assert list(scored) == ["initial_guess", *rows.ROW_STAGE]
+    assert list(scored) == ["initial_guess", *table.ROW_STAGE]
     for row in scored:
         assert row.replace("_", " ") in output
         assert {"train/nrmse", "val/nrmse", "test/nrmse"} <= scored[row].keys()

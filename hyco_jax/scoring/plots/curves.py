@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from hyco_jax.scoring import table
 from hyco_jax.scoring.plots import style
 
 VALID_THRESHOLD = 0.2
@@ -19,12 +20,7 @@ SPLITS = {
 }
 
 # Stage of the history and model -> the method whose training it shows.
-CURVES = {
-    ("physical", "physical"): "physical_alone",
-    ("synthetic", "synthetic"): "synthetic_alone",
-    ("hybrid", "physical"): "hybrid_physical",
-    ("hybrid", "synthetic"): "hybrid_synthetic",
-}
+CURVES = {at: method for method, at in table.ROW_STAGE.items()}
 LOSSES = ("loss_real", "loss_generated")
 COEFFICIENT_ERROR = re.compile(r"physical/(\w+)_error")
 MAX_COLUMNS = 4
