@@ -56,7 +56,7 @@ def fit(
     plan = stages.make_plan(problem, data, settings, models)
     judge = scores.make_judge(problem, models, data)
     with _opened(workdir) as folder:
-        _claim(folder, problem, data, settings)
+        _claim(folder, problem, data, settings, plan)
         watch = loop.Watch(
             lambda stage, state: scores.score_cycle(judge, stage, state),
             callback,
@@ -119,6 +119,7 @@ def evaluate(
     problem: Problem,
     settings: Settings,
     data: Observations,
+    network: nn.Module | Model | None = None,
 ) -> dict[str, dict[str, float | None]]:
     """Scores the models of a result on other data.
 
@@ -127,12 +128,13 @@ def evaluate(
         problem: The physical system.
         settings: Of the fit.
         data: The other data.
+        network: What was passed to `fit`, if anything was.
 
     Returns:
         The rows of the table.
     """
     data = observed.check(data, problem.domain, problem.quantities)
-    models = stages.make_models(problem, settings, data)
+    models = stages.make_models(problem, settings, None, network)
     judge = scores.make_judge(problem, models, data)
     candidates = {
         row: (results.ROLES[row], trained.params)
@@ -153,11 +155,12 @@ def _opened(workdir: str | Path | None) -> Iterator[Path]:
         yield Path(workdir)
 
 
-def _claim(folder, problem, data, settings):
+def _claim(folder, problem, data, settings, plan):
     """Binds a workdir to config and data, or refuses it before it is written to."""
     config = {**problem.spec, **schema.to_dict(settings)}
     free = all_settings.free_keys(settings)
     workdirs.compare_config(folder, config, free)
+    loop.check_resumable(plan.stages, folder)
     content = (data.observed, data.truth)
     workdirs.check_data(folder, workdirs.data_checksum(content))
     workdirs.write_config(folder, config)

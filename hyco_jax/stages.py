@@ -86,16 +86,18 @@ def make_models(
     Args:
         problem: The physical system.
         settings: Of the fit.
-        observations: Whose training simulations normalise the network, if asked for;
-            without them, the network's constants have to come from elsewhere.
+        observations: What normalises the network, if asked for: the part of them that
+            it is trained on. Models whose parameters are stored don't need them.
         network: Takes the place of the named one.
 
     Raises:
         ValueError: If an option doesn't fit the problem.
     """
     physical = make_physical(problem, settings.coefficients, settings.physical.remat)
-    real = None if observations is None else observations.select(observations.train)
-    synthetic = networks.make_model(settings.synthetic, problem, real, network)
+    training = None
+    if observations is not None:
+        training = _make_real(settings, observations).training
+    synthetic = networks.make_model(settings.synthetic, problem, training, network)
     on_data_grid = coarse.on_finer_grid(physical.model, problem.resampling)
     return Models(physical, on_data_grid, synthetic)
 
@@ -115,11 +117,10 @@ def make_plan(
         ValueError: If data and settings don't fit.
     """
     observed = observations.select(observations.train)
-    real = records.make_real(observed, _holds_out(settings))
-    states, weights = observed.states, observed.weights
-    check_windows(
-        problem, settings, np.asarray(weights), len(states), states.shape[1] - 1
-    )
+    num_sims, num_times = observed.states.shape[:2]
+    weights = np.asarray(observed.weights)
+    check_windows(problem, settings, weights, num_sims, num_times - 1)
+    real = _make_real(settings, observations)
     facts = _make_records(problem, real)
     horizons = all_settings.schedule(settings, facts.training.num_steps)
     txs = {
@@ -173,6 +174,11 @@ def check_windows(
     if settings.mode != "synthetic":
         index = physical_players.real_index(physical, settings.physical)
         physical.check_used([index])
+
+
+def _make_real(settings: Settings, observations: Observations) -> Real:
+    observed = observations.select(observations.train)
+    return records.make_real(observed, _holds_out(settings))
 
 
 def _holds_out(settings: Settings) -> bool:

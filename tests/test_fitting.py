@@ -15,7 +15,7 @@ from tests.ring import ring_data, ring_problem, ring_settings
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 PROBLEM = ring_problem()
-ALONE = dataclasses.replace(ring_settings(), mode="synthetic")
+ALONE = dataclasses.replace(ring_settings(normalise=True), mode="synthetic")
 
 
 class Stencil(nn.Module):
@@ -42,14 +42,20 @@ def fitted(quick_compilation, data, tmp_path_factory):
 
 def test_a_flax_module_takes_the_place_of_the_named_network(fitted):
     result, _, lines = fitted
-    (kernel,) = jax.tree.leaves(result.synthetic.params)
+    (kernel,) = jax.tree.leaves(result.synthetic.params["network"])
     assert kernel.shape == (3, 1)
     assert [line["cycle"] for line in lines] == [1, 2]
     assert result.history[-1]["synthetic/loss_real"] == lines[-1]["synthetic/loss_real"]
 
 
 def test_a_model_takes_the_place_of_the_named_network(data, fitted):
-    model = as_model(Stencil(), PROBLEM.domain, PROBLEM.dt, PROBLEM.quantities)
+    model = as_model(
+        Stencil(),
+        PROBLEM.domain,
+        PROBLEM.dt,
+        PROBLEM.quantities,
+        normalisation=fitted[0].synthetic.params["normalisation"],
+    )
     result = hyco_jax.fit(PROBLEM, data, ALONE, network=model)
     assert result.workdir is None
     jax.tree.map(
@@ -59,16 +65,19 @@ def test_a_model_takes_the_place_of_the_named_network(data, fitted):
     )
 
 
-def test_what_was_passed_to_fit_is_passed_to_load(fitted):
+def test_what_was_passed_to_fit_is_passed_to_load(data, fitted):
     result, workdir, _ = fitted
     with pytest.raises(ValueError, match="PDE None is not one of .*; pass the problem"):
         hyco_jax.load(workdir)
     loaded = hyco_jax.load(workdir, PROBLEM, Stencil())
     assert loaded.table() == result.table()
     u0 = np.ones((8, 1), np.float32)
+    # What normalised the network is part of its parameters.
     np.testing.assert_array_equal(
         loaded.synthetic.rollout(u0, 2), result.synthetic.rollout(u0, 2)
     )
+    scored = hyco_jax.evaluate(loaded, PROBLEM, ALONE, data, Stencil())
+    assert scored == result.rows
 
 
 def test_a_model_that_was_not_trained_is_asked_for_in_vain(fitted):

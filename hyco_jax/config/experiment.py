@@ -20,7 +20,7 @@ from hyco_jax.data.generate import DataSettings
 from hyco_jax.data.observations import Observations
 from hyco_jax.problem import GridSettings, Problem
 from hyco_jax.result import Result
-from hyco_jax.running import metric_writer
+from hyco_jax.running import loop, metric_writer
 from hyco_jax.running import workdir as workdirs
 from hyco_jax.settings import Settings
 
@@ -157,7 +157,8 @@ def _claim(experiment, problem, folder) -> Observations:
         observations = _load(experiment, problem, path)
     checked = observations_file.check(observations, problem.domain, problem.quantities)
     models = stages.make_models(problem, experiment, checked)
-    stages.make_plan(problem, checked, experiment, models)
+    plan = stages.make_plan(problem, checked, experiment, models)
+    loop.check_resumable(plan.stages, folder)
     # The config first: data of another one would be taken for its own.
     workdirs.write_config(folder, config)
     if is_new:

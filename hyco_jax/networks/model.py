@@ -26,8 +26,9 @@ def as_model(
     """Makes a Linen module a synthetic model, which advances the state one step.
 
     With a normalisation, `v = (u - mean) / std` is what the module sees and predicts,
-    and a residual step is `u + std f(v)`. What is not predicted (static channels, faces
-    on a wall) is kept to the bit.
+    and a residual step is `u + std f(v)`. It is part of the parameters, so that a
+    trained model needs no data. What is not predicted (static channels, faces on a
+    wall) is kept to the bit.
 
     Flax is confined to this folder and `models/neural_field.py`: a move to NNX would
     be here.
@@ -39,7 +40,8 @@ def as_model(
         domain: The grid.
         dt: Time step.
         quantities: Of the state.
-        normalisation: Statistics of the data, `{"mean": (C,), "std": (C,)}`.
+        normalisation: Statistics of the data, `{"mean": (C,), "std": (C,)}`, that
+            `init` puts into the parameters.
         remat: See `stepper.stepper`.
 
     Returns:
@@ -57,16 +59,16 @@ def as_model(
     u_shape = (*domain.resolution, num_channels)
     mask = meanings.predicted_entries(quantities, domain)[..., :count]
     mask = None if mask.all() else mask
-    statistics = None if normalisation is None else _checked(normalisation, u_shape)
+    constants = {}
+    if normalisation is not None:
+        constants["normalisation"] = _checked(normalisation, u_shape)
 
     @jax.jit
     def init(key: Array) -> Params:
         shape = (*domain.resolution, num_channels + num_driven)
         u = jax.ShapeDtypeStruct(shape, jnp.float32)
-        params = {"network": module.lazy_init(key, u)["params"]}
-        if statistics is not None:
-            params["normalisation"] = jax.tree.map(jnp.asarray, statistics)
-        return params
+        network = module.lazy_init(key, u)["params"]
+        return {"network": network, **jax.tree.map(jnp.asarray, constants)}
 
     def apply(params: Params, u: Array) -> Array:
         out = module.apply({"params": params["network"]}, u)
@@ -83,13 +85,13 @@ def as_model(
             raise ValueError(
                 f"u has shape {u.shape}, expected {u_shape}; batch with jax.vmap"
             )
-        seen = u
-        if statistics is not None:
-            mean, std = (params["normalisation"][name] for name in ("mean", "std"))
+        seen, normalisation = u, params.get("normalisation")
+        if normalisation is not None:
+            mean, std = normalisation["mean"], normalisation["std"]
             seen = (u - mean) / std
             after = [(a - mean[-num_driven:]) / std[-num_driven:] for a in after]
         out = apply(params, jnp.concatenate([seen, *after], axis=-1))
-        if statistics is not None:
+        if normalisation is not None:
             out = mean[:count] + std[:count] * out
         out = out.astype(u.dtype)
         if mask is not None:

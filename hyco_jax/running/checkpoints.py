@@ -65,7 +65,7 @@ def save(directory: str | os.PathLike, cycle: int, state: Any, keep: int = 2) ->
     records, data = _pack(leaves)
     directory.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(directory)
-    for old in _cycles(directory):
+    for old in cycles(directory):
         if old >= cycle:
             _remove(directory / str(old))
     with _orbax():
@@ -78,7 +78,7 @@ def save(directory: str | os.PathLike, cycle: int, state: Any, keep: int = 2) ->
                 "sha256": _records_checksum(records),
             },
         )
-    for old in _cycles(directory)[:-keep]:
+    for old in cycles(directory)[:-keep]:
         _remove(directory / str(old))
 
 
@@ -101,7 +101,7 @@ def restore(directory: str | os.PathLike, state: State) -> tuple[State, int] | N
     """
     directory = pathlib.Path(directory).resolve()
     damaged = []
-    for cycle in reversed(_cycles(directory)):
+    for cycle in reversed(cycles(directory)):
         path = directory / str(cycle)
         try:
             records, arrays = _read(path)
@@ -119,6 +119,14 @@ def restore(directory: str | os.PathLike, state: State) -> tuple[State, int] | N
             "or delete that folder to train this stage from its beginning"
         )
     return None
+
+
+def cycles(directory: str | os.PathLike) -> list[int]:
+    """Numbers of the complete checkpoints, ascending."""
+    directory = pathlib.Path(directory)
+    if not directory.is_dir():
+        return []
+    return sorted(int(p.name) for p in directory.iterdir() if p.name.isdecimal())
 
 
 def leaf_checksum(dtype: str, shape: Sequence[int], data: bytes) -> str:
@@ -213,13 +221,6 @@ def _is_key(leaf: Any) -> bool:
 
 def _records_checksum(records: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
-
-
-def _cycles(directory: pathlib.Path) -> list[int]:
-    """Numbers of the complete checkpoints, ascending."""
-    if not directory.is_dir():
-        return []
-    return sorted(int(p.name) for p in directory.iterdir() if p.name.isdecimal())
 
 
 def _remove(path: pathlib.Path) -> None:

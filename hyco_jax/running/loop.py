@@ -7,7 +7,7 @@ same call continues from the newest good checkpoint and ends bitwise equal.
 import dataclasses
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,13 +88,13 @@ def run(
             fit.
     """
     directory = workdir / "checkpoints" / stage.name
-    state, done = _resume(stage, state, directory, workdir)
+    state, done, calls = _resume(stage, state, directory, workdir)
     total = stage.num_cycles
     bar = tqdm.auto.tqdm(
         total=total, initial=done, desc=stage.name, disable=None, leave=True
     )
     with _listening() as stopping, bar:
-        for call in _calls_after(stage, done, directory):
+        for call in calls:
             before, done = done, done + call.num_cycles
             clock = [time.perf_counter()]
             state, metrics = call.run(state, real)
@@ -132,6 +132,21 @@ def run(
     return state
 
 
+def check_resumable(stages: Sequence[Stage], workdir: Path):
+    """Raises a ValueError if `run` would refuse the checkpoints of a stage.
+
+    Before anything of the new run is written: its config would stand beside them.
+
+    Args:
+        stages: What is to be trained.
+        workdir: As in `run`.
+    """
+    for stage in stages:
+        directory = workdir / "checkpoints" / stage.name
+        for cycle in checkpoints.cycles(directory)[-1:]:
+            _calls_after(stage, cycle, directory)
+
+
 def describe(line: dict) -> str:
     """Says a cycle's losses on the real data and coefficient errors in one line."""
     texts = []
@@ -163,28 +178,28 @@ def _log(stage, done, total, line, seconds):
     )
 
 
-def _resume(stage, state, directory, workdir) -> tuple[HybridState, int]:
+def _resume(stage, state, directory, workdir):
+    """The state to go on from, the cycles done, and the calls that follow."""
     restored = checkpoints.restore(directory, state)
-    done = 0
-    if restored is not None:
-        state, done = restored
-        if done > stage.num_cycles:
-            raise ValueError(
-                f"{directory} holds cycle {done}, beyond the config's "
-                f"{stage.num_cycles}; raise --config.hybrid.cycles"
-            )
-        if done < stage.num_cycles:
-            logging.info("%s: resuming from cycle %d", stage.name, done)
+    state, done = restored or (state, 0)
+    calls = _calls_after(stage, done, directory)
+    if done and calls:
+        logging.info("%s: resuming from cycle %d", stage.name, done)
     for name in _LOGS:
         metric_writer.truncate(
             workdir / name,
             lambda line: line["stage"] != stage.name or line["cycle"] <= done,
         )
-    return state, done
+    return state, done, calls
 
 
 def _calls_after(stage, done, directory) -> tuple[Call, ...]:
-    """The calls that follow a number of cycles."""
+    """The calls that follow a number of cycles, or an error that there are none."""
+    if done > stage.num_cycles:
+        raise ValueError(
+            f"{directory} holds cycle {done}, beyond the config's {stage.num_cycles}; "
+            "raise --config.hybrid.cycles"
+        )
     made = 0
     for i, call in enumerate(stage.calls):
         if made == done:

@@ -164,12 +164,16 @@ def test_only_trust_holds_the_end_of_the_training_records_out(power, mode, steps
         mode=mode,
         hybrid=dataclasses.replace(options.hybrid, trust_power=power),
     )
+    normal = dataclasses.replace(options.synthetic, normalise=True)
+    options = dataclasses.replace(options, synthetic=normal)
     models = stages.make_models(problem, options, data)
     real = stages.make_plan(problem, data, options, models).real
     assert real.training.states.shape[1] == steps + 1
     scored = np.broadcast_to(real.scored.weights, real.scored.states.shape)
     times = np.flatnonzero(scored.any(axis=(0, 2, 3)))
     assert times.tolist() == ([6] if steps == 5 else list(range(7)))
+    mean = models.synthetic.init(jax.random.key(0))["normalisation"]["mean"]
+    np.testing.assert_allclose(mean, real.training.states.mean(), rtol=1e-5)
 
 
 def test_a_longer_run_is_what_a_run_of_that_length_is_or_is_refused(ring, tmp_path):
@@ -197,6 +201,26 @@ def test_a_longer_run_is_what_a_run_of_that_length_is_or_is_refused(ring, tmp_pa
     fit(cosine, 1, "cosine")
     with pytest.raises(ValueError, match="hybrid.cycles: 1 -> 3.*laid over all cycles"):
         fit(cosine, 3, "cosine")
+
+
+def test_a_length_that_cuts_a_call_is_refused_before_the_config_is_written(
+    ring, tmp_path
+):
+    problem, data = ring
+    options = ring_settings(scheduler="constant")
+
+    def fit(cycles):
+        hybrid = dataclasses.replace(options.hybrid, cycles=cycles, cycles_per_call=2)
+        changed = dataclasses.replace(options, mode="synthetic", hybrid=hybrid)
+        return hyco_jax.fit(problem, data, changed, tmp_path)
+
+    fit(3)
+    kept = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    for cycles in (2, 5):
+        with pytest.raises(ValueError, match="holds cycle 3, "):
+            fit(cycles)
+    kept.pop(".lock")
+    assert all((tmp_path / name).read_bytes() == kept[name] for name in kept)
 
 
 def test_cycles_are_free_only_where_nothing_derives_from_them():
