@@ -19,8 +19,8 @@ def block(marker):
     return after.split("```python\n", 1)[1].split("```", 1)[0]
 
 
+# Both are compiled as users compile them: they train more than they compile.
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_pde_of_ones_own_takes_forty_lines(tmp_path, monkeypatch, capsys):
     text = block("own-pde")
     assert len(text.splitlines()) <= 40
@@ -72,8 +72,7 @@ def test_twenty_lines_outside_the_checkout_train_hyco_from_the_wheel(wheel, tmp_
     done = subprocess.run(
         [sys.executable, "rings.py"],
         cwd=tmp_path,
-        env=os.environ
-        | {"PYTHONPATH": str(site), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        env=os.environ | {"PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
         timeout=300,

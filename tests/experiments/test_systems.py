@@ -77,7 +77,7 @@ def test_every_network_can_be_the_synthetic_model(tmp_path, name):
 
 def test_a_run_in_3d_ends_with_figures_of_its_middle_plane(tmp_path):
     changes = {
-        "pde": {"resolution": (8,) * 3, "extent": (8.0,) * 3},
+        "pde": {"resolution": (8,) * 3, "extent": (8.0,) * 3, "dt": 0.1},
         "data": {"region": ((0.25, 0.75),) * 3, "refine": 1, "scale": 2.0},
         "mode": "physical",
     }
