@@ -90,7 +90,7 @@ def test_a_neural_field_is_fitted_to_a_steppers_predictions_at_random_points():
     query = ask(jax.random.key(1), num_points=10)
     real = observed(query, truth(query))
     field = neural_field(hyco.MLP(), RING, DT)
-    synthetic, physical, _ = hyco.train(field, DIFFUSION, real, ask, num_cycles=20)
+    synthetic, physical, _ = hyco.train(field, DIFFUSION, real, ask, num_cycles=30)
     assert physical["rate"] == pytest.approx(toy.RATE, rel=0.02)
     # Ten points don't tell a field; the stepper's predictions do.
     elsewhere = ask(jax.random.key(2))

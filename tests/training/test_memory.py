@@ -11,13 +11,13 @@ from hyco_jax.training import losses
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-HORIZON, DOMAIN = 16, Domain((16, 16), (1.0, 1.0))
+HORIZON, DOMAIN = 24, Domain((16, 16), (1.0, 1.0))
 
 
 @pytest.fixture(scope="module")
 def parts():
-    """6 windows of 16 steps, and 6 of 4."""
-    states = jax.random.normal(jax.random.key(0), (2, 19, *DOMAIN.resolution, 1))
+    """6 windows of 24 steps, and 6 of 4."""
+    states = jax.random.normal(jax.random.key(0), (2, HORIZON + 3, *DOMAIN.resolution, 1))
     ones = jnp.ones((1,) * states.ndim)
     long = windows.predicted_windows(states, states, ones, HORIZON)
     short = windows.predicted_windows(states[:, :7], states[:, :7], ones, 4)
@@ -64,7 +64,7 @@ def test_steps_that_are_computed_again_need_the_memory_of_one(gradients):
         gradients[setting][0].memory_analysis().temp_size_in_bytes
         for setting in [(False, None), (True, None), (True, 2)]
     )
-    # Of 16 steps a gradient keeps the insides of one, and the states: of 1 channel,
+    # Of 24 steps a gradient keeps the insides of one, and the states: of 1 channel,
     # beside 16.
     assert remat < 0.35 * whole
     # Chunks of 2 of 6 windows.
