@@ -37,7 +37,7 @@ def make_stages(
                 players["physical"](horizon),
                 alpha_synthetic=options.alpha_synthetic,
                 alpha_physical=options.alpha_physical,
-                trust_power=options.trust_power,
+                power=options.trust_power,
             )
         else:
             cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))

@@ -52,7 +52,7 @@ def make_hybrid_cycle(
     *,
     alpha_synthetic: float,
     alpha_physical: float,
-    trust_power: float,
+    power: float,
 ) -> Cycle:
     """Makes the hybrid cycle, a pure function to be jitted.
 
@@ -61,7 +61,7 @@ def make_hybrid_cycle(
         physical: The physical model's functions.
         alpha_synthetic: Weight of fully trusted predictions in the synthetic loss.
         alpha_physical: Likewise in the physical loss.
-        trust_power: Power of `trust` that multiplies both alphas; 0 for constant ones.
+        power: Of `trust`, which multiplies both alphas; 0 for constant ones.
 
     Returns:
         `cycle(state, real) -> (state, metrics)`.
@@ -72,9 +72,7 @@ def make_hybrid_cycle(
         key, *keys = jax.random.split(state.key, 5)
 
         generated = physical.generate(physical_side.train.variables, real, keys[0])
-        alpha = alpha_synthetic * trust(
-            generated, physical_side, synthetic_side, trust_power
-        )
+        alpha = alpha_synthetic * trust(generated, physical_side, synthetic_side, power)
         data = synthetic.augment(real, jax.lax.stop_gradient(generated), alpha)
         synthetic_side, synthetic_metrics = _train(
             synthetic, synthetic_side, data, real, keys[1]
@@ -82,9 +80,7 @@ def make_hybrid_cycle(
         synthetic_metrics["alpha"] = alpha
 
         generated = synthetic.generate(synthetic_side.train.variables, real, keys[2])
-        alpha = alpha_physical * trust(
-            generated, synthetic_side, physical_side, trust_power
-        )
+        alpha = alpha_physical * trust(generated, synthetic_side, physical_side, power)
         data = physical.augment(real, jax.lax.stop_gradient(generated), alpha)
         physical_side, physical_metrics = _train(
             physical, physical_side, data, real, keys[3]
@@ -98,12 +94,7 @@ def make_hybrid_cycle(
 
 
 def make_solo_cycle(name: str, player: Player) -> Cycle:
-    """Makes a cycle of one model on real data alone: a warm-up or a baseline.
-
-    Args:
-        name: "synthetic" or "physical".
-        player: That model's functions.
-    """
+    """Makes a cycle of the named model on real data alone: a warm-up or a baseline."""
 
     def cycle(state, real):
         key, train_key = jax.random.split(state.key)
@@ -116,17 +107,10 @@ def make_solo_cycle(name: str, player: Player) -> Cycle:
 
 
 def repeat(cycle: Cycle, num_cycles: int) -> Cycle:
-    """Makes one program of several cycles, whose metrics come back stacked.
-
-    Args:
-        cycle: Of `make_hybrid_cycle` or `make_solo_cycle`.
-        num_cycles: Cycles of one call, static; the metrics' first axis.
-    """
-
-    def cycles(state, real):
-        return jax.lax.scan(lambda s, _: cycle(s, real), state, length=num_cycles)
-
-    return cycles
+    """Makes one program of `num_cycles` cycles, whose metrics come back stacked."""
+    return lambda state, real: jax.lax.scan(
+        lambda state, _: cycle(state, real), state, length=num_cycles
+    )
 
 
 def trust(generated: Any, partner: Side, own: Side, power: float) -> Array:

@@ -90,7 +90,7 @@ def make_system(observed, predicts, txs, hold_out=False, **options):
             spoiled(players["physical"]),
             alpha_synthetic=alpha,
             alpha_physical=alpha,
-            trust_power=trust_power,
+            power=trust_power,
         )
 
     @functools.partial(jax.jit, donate_argnums=0)

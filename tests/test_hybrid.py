@@ -37,7 +37,7 @@ def number_state(player, synthetic_p, physical_p, real):
 
 
 def number_cycle(player, **changes):
-    options = {"alpha_synthetic": 1.0, "alpha_physical": 1.0, "trust_power": 0.0}
+    options = {"alpha_synthetic": 1.0, "alpha_physical": 1.0, "power": 0.0}
     return hybrid.make_hybrid_cycle(player, player, **(options | changes))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from absl import logging
+from flax import traverse_util
 from ml_collections import ConfigDict
 
 from hyco_jax import fitting, pde, stages
@@ -110,7 +111,7 @@ def run(
 def default_workdir(experiment: Experiment) -> Path:
     """runs/<experiment>-<variant>-<hash of what a continued run has to share>."""
     free = set(all_settings.free_keys(experiment)) - {"data.path"}
-    config = schema.flatten(schema.to_dict(experiment))
+    config = traverse_util.flatten_dict(schema.to_dict(experiment), sep=".")
     relevant = {name: value for name, value in config.items() if name not in free}
     digest = workdirs.config_hash(relevant)
     name = f"{experiment.experiment_name}-{experiment.variant}-{digest}"
@@ -193,7 +194,7 @@ def _evaluate_only(experiment: Experiment, problem: Problem, folder: Path):
     # What is scored is the run's own; only the data, and what is free, may differ.
     config = {**problem.spec, **schema.to_dict(experiment)}
     free = {"seed", "hybrid.cycles", *all_settings.free_keys(experiment)}
-    free |= {name for name in schema.flatten(config) if name.startswith("data.")}
+    free |= {f"data.{name}" for name in config["data"]}
     own = folder / "data.npz"
     with workdirs.open_workdir(folder):
         workdirs.compare_config(folder, config, free)

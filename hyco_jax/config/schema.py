@@ -93,17 +93,6 @@ def to_config(settings: Any) -> ConfigDict:
     return ConfigDict(to_dict(settings))
 
 
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Maps dotted names to the values of nested dicts."""
-    flat = {}
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
 def from_dict(
     template: Settings, values: Mapping[str, Any] | ConfigDict, prefix: str = ""
 ) -> Settings:

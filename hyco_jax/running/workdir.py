@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import jax
 from absl import logging
+from flax import traverse_util
 
 from hyco_jax.running import checkpoints
 
@@ -108,9 +109,9 @@ def compare_config(
     path = pathlib.Path(workdir, "config.json")
     if not path.exists():
         return
-    old = _flatten(_read_json(path))
+    old = traverse_util.flatten_dict(_read_json(path), sep=".")
     # The round trip turns tuples into lists, as in the file.
-    new = _flatten(json.loads(json.dumps(config)))
+    new = traverse_util.flatten_dict(json.loads(json.dumps(config)), sep=".")
     changes = [
         f"{key}: {old.get(key, _ABSENT)} -> {new.get(key, _ABSENT)}"
         for key in sorted((old.keys() | new.keys()) - set(free_keys))
@@ -235,16 +236,6 @@ def _git_revision() -> dict[str, Any] | None:
         return {"revision": git("rev-parse", "HEAD"), "dirty": bool(changes)}
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _read_run(workdir: PathLike) -> dict[str, Any]:

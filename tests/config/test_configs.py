@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from configs import burgers as config_file
 from hyco_jax import pde, stages
@@ -72,7 +73,7 @@ def test_the_help_lists_every_key_of_a_config_once(system, capsys):
     path = f"--config={ROOT}/configs/{system}.py:smoke"
     flags.main(pde.find(system), ["run", path, "--help_config"])
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    keys = schema.flatten(schema.to_dict(read(system, "smoke")))
+    keys = traverse_util.flatten_dict(schema.to_dict(read(system, "smoke")), sep=".")
     assert sorted(listed) == sorted(keys)
 
 

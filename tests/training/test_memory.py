@@ -17,7 +17,9 @@ HORIZON, DOMAIN = 24, Domain((16, 16), (1.0, 1.0))
 @pytest.fixture(scope="module")
 def parts():
     """6 windows of 24 steps, and 6 of 4."""
-    states = jax.random.normal(jax.random.key(0), (2, HORIZON + 3, *DOMAIN.resolution, 1))
+    states = jax.random.normal(
+        jax.random.key(0), (2, HORIZON + 3, *DOMAIN.resolution, 1)
+    )
     ones = jnp.ones((1,) * states.ndim)
     long = windows.predicted_windows(states, states, ones, HORIZON)
     short = windows.predicted_windows(states[:, :7], states[:, :7], ones, 4)
