@@ -56,6 +56,12 @@ def quick_compilation():
 
 
 @pytest.fixture
+def no_figures(monkeypatch):
+    """Draws nothing at the end of a run: a third of what a short one takes."""
+    monkeypatch.setattr("hyco_jax.result.Result.plot", lambda *_: [])
+
+
+@pytest.fixture
 def no_warnings():
     """Makes warnings errors, but those that Matplotlib earns from newer pyparsing."""
     with warnings.catch_warnings():

@@ -48,6 +48,7 @@ def test_a_flax_module_takes_the_place_of_the_named_network(fitted):
     assert result.history[-1]["synthetic/loss_real"] == lines[-1]["synthetic/loss_real"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_model_takes_the_place_of_the_named_network(data, fitted):
     model = as_model(
         Stencil(),

@@ -149,6 +149,7 @@ def test_test_simulations_are_drawn_apart_and_change_no_other_draw(finished):
     assert np.abs(data["truth"][3, 0] - data["truth"][:3, 0]).max(axis=(1, 2)).min() > 0
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_stopped_and_resumed_run_is_bitwise_the_uninterrupted_one(finished, tmp_path):
     # Killed in a baseline, continued, and stopped in the hybrid stage.
     code, _ = kill_after(tmp_path / "run", 5, signal.SIGKILL)
@@ -159,6 +160,7 @@ def test_a_stopped_and_resumed_run_is_bitwise_the_uninterrupted_one(finished, tm
     same_results(tmp_path / "run", finished[0])
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_damaged_checkpoint_of_a_baseline_is_named_and_redone(
     finished, tmp_path, caplog
 ):
@@ -263,6 +265,7 @@ def test_data_without_a_truth_get_no_invented_scores(own_data, tmp_path):
     assert (tmp_path / "run/figures/coefficient_viscosity.png").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_observed_region_is_that_of_the_files_weights(own_data, tmp_path):
     def observe_less(entries):
         entries["weights"][:, 1:, 12:] = 0

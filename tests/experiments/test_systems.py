@@ -27,6 +27,7 @@ def test_a_system_runs_to_its_table_and_figures(tmp_path, system, capsys):
     assert "hybrid synthetic" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_physical_model_may_live_on_a_coarser_grid(tmp_path):
     changes = {
         "pde": {"physics_resolution": (16,)},
@@ -62,6 +63,7 @@ def test_a_true_number_is_compared_with_a_field_where_one_is_fitted():
     )
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("name", ["fno", "transformer"])
 def test_every_network_can_be_the_synthetic_model(tmp_path, name):
     options = {

@@ -176,6 +176,7 @@ def test_only_trust_holds_the_end_of_the_training_records_out(power, mode, steps
     np.testing.assert_allclose(mean, real.training.states.mean(), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_longer_run_is_what_a_run_of_that_length_is_or_is_refused(ring, tmp_path):
     problem, data = ring
     constant = ring_settings(scheduler="constant")
@@ -203,6 +204,7 @@ def test_a_longer_run_is_what_a_run_of_that_length_is_or_is_refused(ring, tmp_pa
         fit(cosine, 3, "cosine")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_length_that_cuts_a_call_is_refused_before_the_config_is_written(
     ring, tmp_path
 ):
