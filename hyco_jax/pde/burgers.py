@@ -1,16 +1,21 @@
-"""Viscous Burgers equation on a periodic box, one step of PhiFlow's scheme.
+"""Viscous Burgers equation on a periodic box.
 
     uₜ + (u·∇)u = ∇·(ν ∇u),    u (*S, D), D components in D dimensions
 
-`ν`, the kinematic viscosity (length²/time), is a number or a field `ν(x)`. A step of
-length `dt` splits the two terms:
+`ν`, the kinematic viscosity (length²/time), is a number or a field `ν(x)`. Diffusion is
+in flux form, with the mean of two cells' ν at their face, and conserves ∫u.
+
+The schemes `central` and `limited` are of second order, O(dt² + dx²), see
+`eulerian.py` and `splitting.py`. In 1-D they conserve ∫u. Their substeps follow from
+the largest speed and viscosity that can occur.
+
+`semi_lagrangian` is PhiFlow's, of first order. A step of length `dt` splits the terms:
 
 1. Semi-Lagrangian advection with linear interpolation at `x - dt·u(x)`, as PhiFlow's
    `advect.semi_lagrangian`: stable for every `dt`, error O(dt + dx²/dt), not
    conservative.
-2. Explicit Euler diffusion in flux form, with the mean of two cells' ν at their face:
-   conserves ∫u, error O(dt + dx²), stable for `dt/substeps <= 1/(2 ν Σᵢ 1/dxᵢ²)`. The
-   number of substeps follows from the largest viscosity that can occur.
+2. Explicit Euler diffusion: error O(dt + dx²), stable for
+   `dt/substeps <= 1/(2 ν Σᵢ 1/dxᵢ²)`.
 
 Good values: extent 100, 256 cells (or 128²), dt 0.1, |u| about 1, ν in (0, 3).
 
@@ -33,22 +38,28 @@ from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, schemes
-from hyco_jax.problem import GridSettings, Problem, make_spec
+from hyco_jax.pde.kernels import checks, eulerian, schemes, splitting
+from hyco_jax.pde.kernels.splitting import TransportSettings
+from hyco_jax.problem import Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"viscosity": Role(is_positive=True)}
 DataSettings = generate.DataSettings
 
 _UNROLL = 4
+# No component of a smooth random state is larger, in units of its amplitude; nor later,
+# by the maximum principle.
+_PEAK = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(GridSettings):
+class Settings(TransportSettings):
     """The grids, and the viscosity that data are simulated with."""
 
     substeps: int = key(
-        0, "of the diffusion; 0: as many as stability needs", checks.SUBSTEPS_RULE
+        0,
+        "of a step, or of a semi-Lagrangian one's diffusion; 0: the fewest stable ones",
+        checks.SUBSTEPS_RULE,
     )
     viscosity: str = key(
         "sine_squared",
@@ -70,6 +81,7 @@ def make_problem(
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
     scale, offset = settings.viscosity_scale, settings.viscosity_offset
+    max_speed = settings.max_speed or _PEAK * data.amplitude
 
     def true_values(domain):
         if settings.viscosity == "constant":
@@ -81,7 +93,12 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(make_step, substeps=settings.substeps or None),
+        make_step=functools.partial(
+            make_step,
+            substeps=settings.substeps or None,
+            scheme=settings.scheme,
+            max_speed=max_speed,
+        ),
         sample_u0=functools.partial(
             sample_u0, scale=data.scale, amplitude=data.amplitude
         ),
@@ -101,15 +118,20 @@ def make_step(
     dt: float,
     upper: Mapping[str, float],
     substeps: int | None = None,
+    scheme: str = "semi_lagrangian",
+    max_speed: float = 1.0,
 ) -> PdeStep:
     """Returns a function that advances Burgers' equation by `dt`.
 
     Args:
         domain: The grid, D axes, periodic.
         dt: Time step.
-        upper: The largest viscosity that `step` will be given; it determines the
-            number of substeps.
-        substeps: Diffusion substeps, if not the fewest that are stable.
+        upper: The largest viscosity that `step` will be given.
+        substeps: If not the fewest that are stable; of `semi_lagrangian`, those of the
+            diffusion.
+        scheme: See above.
+        max_speed: The largest component of a state that `step` will be given;
+            `semi_lagrangian` doesn't need it.
 
     Returns:
         `step(values, u)`, which maps `{"viscosity": ν}`, shape `()` or `(*S,)`, and the
@@ -120,26 +142,60 @@ def make_step(
             shape is wrong.
     """
     checks.check_periodic(domain)
-    substeps = checks.check_substeps(substeps, domain, dt, upper["viscosity"])
+    if scheme == "semi_lagrangian":
+        advance = _semi_lagrangian(domain, dt, upper["viscosity"], substeps)
+    else:
+        advance = _eulerian(
+            domain,
+            dt,
+            upper["viscosity"],
+            substeps,
+            eulerian.SCHEMES[scheme],
+            max_speed,
+        )
 
     def step(values, u):
         viscosity = values["viscosity"]
         checks.check_state(domain, domain.ndim, u)
         checks.check_value("viscosity", viscosity, ((), domain.resolution))
         nu = jnp.broadcast_to(jnp.asarray(viscosity, u.dtype), domain.resolution)
+        planes = tuple(u[..., c] for c in range(domain.ndim))
+        return jnp.stack(advance(nu, planes), axis=-1)
+
+    return step
+
+
+def _semi_lagrangian(domain, dt, max_viscosity, substeps):
+    substeps = checks.check_substeps(substeps, domain, dt, max_viscosity)
+
+    def advance(nu, planes):
         faces = schemes.face_coefficient(domain, dt / substeps, nu)
-        planes = schemes.advect(
-            domain, dt, tuple(u[..., c] for c in range(domain.ndim))
-        )
+        planes = schemes.advect(domain, dt, planes)
         planes, _ = lax.scan(
             lambda planes, _: (schemes.diffuse(faces, planes), None),
             planes,
             length=substeps,
             unroll=min(substeps, _UNROLL),
         )
-        return jnp.stack(planes, axis=-1)
+        return planes
 
-    return step
+    return advance
+
+
+def _eulerian(domain, dt, max_viscosity, substeps, scheme, max_speed):
+    parts = splitting.plan(domain, dt, scheme, max_speed, max_viscosity, substeps or 1)
+
+    def advance(nu, planes):
+        faces = schemes.face_coefficient(domain, 1.0, nu)
+        return splitting.advance(
+            parts,
+            dt,
+            lambda u: tuple(-a for a in eulerian.carry_itself(scheme, domain, u)),
+            functools.partial(schemes.diffusion, faces),
+            planes,
+        )
+
+    return advance
 
 
 def sample_u0(

@@ -86,7 +86,6 @@ def face_coefficient(domain: Domain, dt: float, coefficient: Array) -> Planes:
     )
 
 
-@jax.custom_vjp
 def diffuse(faces: Planes, planes: Planes) -> Planes:
     """Makes one explicit Euler step of uₜ = ∇·(ν∇u), component by component.
 
@@ -96,10 +95,17 @@ def diffuse(faces: Planes, planes: Planes) -> Planes:
         faces: dt·ν/dx² at the faces, from `face_coefficient`.
         planes: The components, any number, each `(*S,)`.
     """
-    return _diffuse(faces, planes)
+    changes = diffusion(faces, planes)
+    return tuple(u + du for u, du in zip(planes, changes, strict=True))
 
 
-def _diffuse(faces, planes):
+@jax.custom_vjp
+def diffusion(faces: Planes, planes: Planes) -> Planes:
+    """Returns dt ∇·(ν∇u), what `diffuse` adds."""
+    return _diffusion(faces, planes)
+
+
+def _diffusion(faces, planes):
     result = []
     for plane in planes:
         change = 0
@@ -107,11 +113,11 @@ def _diffuse(faces, planes):
             below, above = _along(plane, axis)
             upper = jnp.roll(lower, -1, axis)
             change = change + (upper * (above - plane) - lower * (plane - below))
-        result.append(plane + change)
+        result.append(change)
     return tuple(result)
 
 
-def _diffuse_bwd(residuals, cotangents):
+def _diffusion_bwd(residuals, cotangents):
     faces, planes = residuals
     result = []
     for axis in range(len(faces)):
@@ -120,12 +126,12 @@ def _diffuse_bwd(residuals, cotangents):
             for u, g in zip(planes, cotangents, strict=True)
         ]
         result.append(-sum(jumps))
-    # The diffusion operator is symmetric: its transpose is itself.
-    return tuple(result), _diffuse(faces, cotangents)
+    # The operator is symmetric: its transpose is itself.
+    return tuple(result), _diffusion(faces, cotangents)
 
 
-diffuse.defvjp(
-    lambda faces, planes: (_diffuse(faces, planes), (faces, planes)), _diffuse_bwd
+diffusion.defvjp(
+    lambda faces, planes: (_diffusion(faces, planes), (faces, planes)), _diffusion_bwd
 )
 
 
