@@ -19,7 +19,7 @@ def block(marker):
     return after.split("```python\n", 1)[1].split("```", 1)[0]
 
 
-# Both are compiled as users compile them: they train more than they compile.
+# With all optimisations of the compiler but one: both train more than they compile.
 @pytest.mark.slow
 def test_a_pde_of_ones_own_takes_forty_lines(tmp_path, monkeypatch, capsys):
     text = block("own-pde")

@@ -154,11 +154,13 @@ def _claim(experiment, problem, folder) -> Observations:
     if is_new:
         key = stages.seeded_key(experiment.seed, stages.DATA)
         observations = generate.simulate(problem, experiment.data, key)
+        observations = observations_file.check(
+            observations, problem.domain, problem.quantities
+        )
     else:
         observations = _load(experiment, problem, path)
-    checked = observations_file.check(observations, problem.domain, problem.quantities)
-    models = stages.make_models(problem, experiment, checked)
-    plan = stages.make_plan(problem, checked, experiment, models)
+    models = stages.make_models(problem, experiment, observations)
+    plan = stages.make_plan(problem, observations, experiment, models)
     loop.check_resumable(plan.stages, folder)
     # The config first: data of another one would be taken for its own.
     workdirs.write_config(folder, config)
@@ -168,7 +170,7 @@ def _claim(experiment, problem, folder) -> Observations:
 
 
 def _load(experiment, problem, path) -> Observations:
-    """Loads simulations from a file, split as the config says."""
+    """Loads simulations from a file, split as the config says, and checks them."""
     options = experiment.data
     own = not options.path
     splits = None

@@ -85,13 +85,13 @@ def as_model(
             raise ValueError(
                 f"u has shape {u.shape}, expected {u_shape}; batch with jax.vmap"
             )
-        seen, normalisation = u, params.get("normalisation")
-        if normalisation is not None:
-            mean, std = normalisation["mean"], normalisation["std"]
+        seen, statistics = u, params.get("normalisation")
+        if statistics is not None:
+            mean, std = statistics["mean"], statistics["std"]
             seen = (u - mean) / std
             after = [(a - mean[-num_driven:]) / std[-num_driven:] for a in after]
         out = apply(params, jnp.concatenate([seen, *after], axis=-1))
-        if normalisation is not None:
+        if statistics is not None:
             out = mean[:count] + std[:count] * out
         out = out.astype(u.dtype)
         if mask is not None:

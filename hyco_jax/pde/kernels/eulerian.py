@@ -21,10 +21,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from hyco_jax.grids.domain import Domain
+from hyco_jax.pde.kernels.schemes import Planes
 from hyco_jax.pde.kernels.shifts import shift
 from hyco_jax.types import Array
-
-Planes = tuple[Array, ...]
 
 
 class Advection(NamedTuple):
@@ -41,14 +40,6 @@ class Advection(NamedTuple):
     max_courant: float
 
 
-def carry(scheme: Advection, domain: Domain, velocity: Planes, q: Array) -> Array:
-    """Returns v·∇q."""
-    return sum(
-        scheme.carry(v, q, axis, h)
-        for axis, (v, h) in enumerate(zip(velocity, domain.dx, strict=True))
-    )
-
-
 def carry_itself(scheme: Advection, domain: Domain, velocity: Planes) -> Planes:
     """Returns (u·∇)u."""
     return tuple(
@@ -62,7 +53,7 @@ def carry_itself(scheme: Advection, domain: Domain, velocity: Planes) -> Planes:
     )
 
 
-def limited_slope(below: Array, above: Array) -> Array:
+def _limited_slope(below: Array, above: Array) -> Array:
     """Van Leer's slope: the harmonic mean of two differences, 0 where signs differ."""
     product = below * above
     is_monotone = product > 0
@@ -70,10 +61,10 @@ def limited_slope(below: Array, above: Array) -> Array:
     return jnp.where(is_monotone, 2 * product / total, 0)
 
 
-def upwind_faces(q: Array, axis: int) -> tuple[Array, Array]:
+def _upwind_faces(q: Array, axis: int) -> tuple[Array, Array]:
     """Returns q at the lower faces as seen from below and from above."""
     jump = q - shift(q, axis, -1)
-    half = 0.5 * limited_slope(jump, shift(jump, axis, 1))
+    half = 0.5 * _limited_slope(jump, shift(jump, axis, 1))
     return shift(q + half, axis, -1), q - half
 
 
@@ -87,14 +78,14 @@ def _central_itself(u, axis, h):
 
 
 def _limited(v, q, axis, h):
-    from_below, from_above = upwind_faces(q, axis)
+    from_below, from_above = _upwind_faces(q, axis)
     w = 0.5 * (v + shift(v, axis, -1))
     flux = jnp.maximum(w, 0) * from_below + jnp.minimum(w, 0) * from_above
     return _difference(flux, axis, h) - q * _difference(w, axis, h)
 
 
 def _limited_itself(u, axis, h):
-    from_below, from_above = upwind_faces(u, axis)
+    from_below, from_above = _upwind_faces(u, axis)
     flux = jnp.maximum(from_below, 0) ** 2 + jnp.minimum(from_above, 0) ** 2
     return _difference(0.5 * flux, axis, h)
 
@@ -104,7 +95,7 @@ def _difference(faces, axis, h):
 
 
 # The third-order method is stable up to √3 for central differences; for van Leer's
-# slopes, of up to twice a difference, half a cell is proven to make no new extrema.
+# slopes, of up to twice a difference, half a cell makes no new extrema in 1-D.
 SCHEMES = {
     "central": Advection(_central, _central_itself, 1.5),
     "limited": Advection(_limited, _limited_itself, 0.5),

@@ -6,17 +6,10 @@ import jax
 import numpy as np
 from jax import lax
 
-from hyco_jax.types import Array
-
-Planes = tuple[Array, ...]
+from hyco_jax.pde.kernels.schemes import Planes
 
 
-def ssp3(
-    rate: Callable[[Planes], Planes],
-    dt: float,
-    planes: Planes,
-    constrain: Callable[[Planes], Planes] = lambda planes: planes,
-) -> Planes:
+def ssp3(rate: Callable[[Planes], Planes], dt: float, planes: Planes) -> Planes:
     """Makes a step of SSPRK(3, 3), third order (Shu and Osher 1988).
 
     Args:
@@ -24,15 +17,14 @@ def ssp3(
         dt: Length of the step. Three convex combinations of Euler steps: what one of
             those does not make, such as a new extremum, this does not either.
         planes: The state.
-        constrain: What every stage is projected by.
     """
 
     def euler(planes):
         return _combine((1, planes), (dt, rate(planes)))
 
-    first = constrain(euler(planes))
-    second = constrain(_combine((3 / 4, planes), (1 / 4, euler(first))))
-    return constrain(_combine((1 / 3, planes), (2 / 3, euler(second))))
+    first = euler(planes)
+    second = _combine((3 / 4, planes), (1 / 4, euler(first)))
+    return _combine((1 / 3, planes), (2 / 3, euler(second)))
 
 
 def repeat(step: Callable[[Planes], Planes], planes: Planes, times: int) -> Planes:

@@ -8,7 +8,7 @@ from hyco_jax.config import rules
 from hyco_jax.config.schema import key
 from hyco_jax.grids.domain import Domain
 from hyco_jax.pde.kernels import checks, eulerian, runge_kutta
-from hyco_jax.pde.kernels.eulerian import Planes
+from hyco_jax.pde.kernels.schemes import Planes
 from hyco_jax.problem import GridSettings
 
 Rate = Callable[[Planes], Planes]
