@@ -7,6 +7,10 @@ import numpy as np
 from hyco_jax.grids.domain import Domain
 from hyco_jax.types import Array
 
+# No component of 2000 random states in 1-D, and of 100 and more in 2-D and 3-D, was
+# larger than 3.75 times their amplitude.
+PEAK = 4.0
+
 
 def sample_u0(
     key: Array,

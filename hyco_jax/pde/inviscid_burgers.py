@@ -2,18 +2,25 @@
 
     uₜ + (u·∇)u = -∇φ,    u (*S, D), D components in D dimensions
 
-`φ(x)`, the potential (length²/time²), is a field; only its gradient counts. A step of
-length `dt` splits the two terms:
+`φ(x)`, the potential (length²/time²), is a field; only its gradient counts, taken by
+PhiFlow's central differences.
+
+The schemes `central` and `limited` are of second order, O(dt² + dx²), where u is
+smooth, see `eulerian.py`. Their substeps follow from the largest speed that can occur.
+In 1-D they conserve ∫u. Shocks form after 1/max(-∇u): they are for `limited`, which
+moves them with the right speed; `central` leaves waves behind them.
+
+`semi_lagrangian` is PhiFlow's, of first order. A step of length `dt` splits the terms:
 
 1. Semi-Lagrangian advection with linear interpolation at `x - dt·u(x)`, as PhiFlow's
    `advect.semi_lagrangian`: stable for every `dt`, error O(dt + dx²/dt).
-2. `u -= dt ∇φ` with PhiFlow's central differences: error O(dt + dx²).
+2. `u -= dt ∇φ`: error O(dt + dx²).
 
 ∫u: the force doesn't change it, to rounding. Advection does, as it is not conservative,
 by O(dt + dx²/dt) per unit of time where u is smooth (the equation keeps it in 1-D, and
 for u a gradient). Without a potential no component gets a new extremum.
 
-Shocks form after 1/max(-∇u). The interpolation then acts as the missing viscosity,
+At shocks the interpolation acts as the missing viscosity,
 r(1 - r)dx²/(2 dt) with r the displacement's fraction of a cell, so that nothing blows
 up; but they move with the wrong speed: where u falls from 1 to 0, the shock stands
 still instead of moving with 1/2. Fit on data of this scheme, or on smooth ones.
@@ -40,15 +47,16 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.fields import flow
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, schemes
-from hyco_jax.problem import GridSettings, Problem, make_spec
+from hyco_jax.pde.kernels import checks, eulerian, schemes, splitting
+from hyco_jax.pde.kernels.splitting import TransportSettings
+from hyco_jax.problem import Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {"potential": Role(is_positive=False, is_potential=True, must_vary=True)}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(GridSettings):
+class Settings(TransportSettings):
     """The grids, and the potential that data are simulated with."""
 
     extent: tuple[float, ...] = (100.0,)
@@ -79,6 +87,10 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
+    # Along a trajectory u²/2 + φ stays, and φ is between -scale and scale.
+    fastest = math.hypot(
+        sampling.PEAK * data.amplitude, 2 * abs(settings.potential_scale) ** 0.5
+    )
 
     def true_values(domain):
         return {"potential": sine_potential(domain, settings.potential_scale)}
@@ -88,7 +100,11 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=make_step,
+        make_step=functools.partial(
+            make_step,
+            scheme=settings.scheme,
+            max_speed=settings.max_speed or fastest,
+        ),
         sample_u0=functools.partial(
             sample_u0,
             scale=data.scale,
@@ -106,13 +122,22 @@ def quantities(domain: Domain) -> tuple[Quantity, ...]:
     return (Quantity("velocity", domain.ndim),)
 
 
-def make_step(domain: Domain, dt: float, upper: Mapping[str, float]) -> PdeStep:
+def make_step(
+    domain: Domain,
+    dt: float,
+    upper: Mapping[str, float],
+    scheme: str = "semi_lagrangian",
+    max_speed: float = 1.0,
+) -> PdeStep:
     """Returns a function that advances the inviscid Burgers equation by `dt`.
 
     Args:
         domain: The grid, D axes, periodic.
         dt: Time step.
-        upper: Not used; the scheme is stable for every value.
+        upper: Not used; the schemes are stable for every value.
+        scheme: See above.
+        max_speed: The largest component of a state that `step` will be given;
+            `semi_lagrangian` doesn't need it.
 
     Returns:
         `step(values, u)`, which maps `{"potential": φ}`, shape `(*S,)`, and the state,
@@ -127,17 +152,39 @@ def make_step(domain: Domain, dt: float, upper: Mapping[str, float]) -> PdeStep:
     if not 0 < dt < math.inf:
         raise ValueError(f"dt={dt} must be positive and finite")
 
+    make = _semi_lagrangian if scheme == "semi_lagrangian" else _eulerian
+    advance = make(domain, dt, scheme, max_speed)
+
     def step(values, u):
         potential = values["potential"]
         checks.check_state(domain, domain.ndim, u)
         checks.check_value("potential", potential, (domain.resolution,))
-        planes = schemes.advect(
-            domain, dt, tuple(u[..., c] for c in range(domain.ndim))
-        )
         slope = _gradient(domain, jnp.asarray(potential, u.dtype))
-        return jnp.stack(planes, axis=-1) - dt * slope
+        planes = tuple(u[..., c] for c in range(domain.ndim))
+        return jnp.stack(advance(tuple(jnp.moveaxis(slope, -1, 0)), planes), axis=-1)
 
     return step
+
+
+def _semi_lagrangian(domain, dt, *_):
+    def advance(slope, planes):
+        planes = schemes.advect(domain, dt, planes)
+        return tuple(u - dt * s for u, s in zip(planes, slope, strict=True))
+
+    return advance
+
+
+def _eulerian(domain, dt, scheme, max_speed):
+    parts = splitting.plan(domain, dt, scheme, max_speed)
+
+    def advance(slope, planes):
+        def rate(planes):
+            rates = eulerian.advection(scheme, domain, planes)
+            return tuple(r - s for r, s in zip(rates, slope, strict=True))
+
+        return splitting.advance(parts, dt, rate, planes)
+
+    return advance
 
 
 def sample_u0(

@@ -5,16 +5,23 @@
 `u (*S, D)`, D = 2 or 3, is the velocity and `f` the force per mass (length/time²), both
 with component a at the lower faces along axis a, see `fields.to_staggered`; `ν` is the
 kinematic viscosity (length²/time), a number. The pressure takes the gradient part of f,
-∇φ, so that only the part without divergence can be identified. A step of length `dt`:
+∇φ, so that only the part without divergence can be identified. It is that of
+`pressure.py`, direct, divergence-free to rounding.
+
+The schemes `central` and `limited` are of second order, O(dt² + dx²), see `fluxes.py`
+and `splitting.py`: the projection follows every stage, ∫u is kept up to the force's.
+Their substeps follow from the largest speed and viscosity that can occur.
+
+`semi_lagrangian` is PhiFlow's, of first order. A step of length `dt`:
 
 1. Semi-Lagrangian advection, stable for every `dt`, error O(dt + dx²/dt): linear
    interpolation acts as a viscosity of up to dx²/(8 dt). Not conservative.
 2. Explicit Euler diffusion in flux form, second order, conserves ∫u, with the substeps
    that the limit dt/n <= 1/(2 ν Σᵢ 1/dxᵢ²) asks for.
 3. u += dt·f.
-4. The projection of `pressure.py`, direct, divergence-free to rounding; conserves ∫u.
+4. The projection, conserves ∫u.
 
-The splitting is first order in dt. Good values: extent 100², 128² to 256² cells,
+Good values: extent 100², 128² to 256² cells,
 dt 0.05 to 0.2, ν = 1e-4 to 0.1, f of amplitude 1. Pure, for `jit` and `vmap`, float32
 or float64; differentiable in reverse mode with respect to ν, f and u.
 """
@@ -36,8 +43,16 @@ from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, pressure, schemes, semi_lagrangian
-from hyco_jax.problem import GridSettings, Problem, make_spec
+from hyco_jax.pde.kernels import (
+    checks,
+    fluxes,
+    pressure,
+    schemes,
+    semi_lagrangian,
+    splitting,
+)
+from hyco_jax.pde.kernels.splitting import TransportSettings
+from hyco_jax.problem import Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
@@ -54,14 +69,16 @@ _UNROLL = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(GridSettings):
+class Settings(TransportSettings):
     """The grids, and the viscosity and force that data are simulated with."""
 
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (2 * math.pi, 2 * math.pi)
     dt: float = 0.1
     substeps: int = key(
-        0, "of the viscosity; 0: as many as stability needs", checks.SUBSTEPS_RULE
+        0,
+        "of a step, or of a semi-Lagrangian one's viscosity; 0: the fewest stable ones",
+        checks.SUBSTEPS_RULE,
     )
     viscosity: float = key(0.02, "the true one", rules.positive())
     forcing_strength: float = key(
@@ -91,6 +108,8 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
+    mean_speed = abs(data.mean_flow * settings.forcing_strength)
+    max_speed = settings.max_speed or sampling.PEAK * data.amplitude + mean_speed
 
     def forcing(domain):
         return sine_forcing(domain, settings.forcing_strength, settings.wave_number)
@@ -106,7 +125,12 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(make_step, substeps=settings.substeps or None),
+        make_step=functools.partial(
+            make_step,
+            substeps=settings.substeps or None,
+            scheme=settings.scheme,
+            max_speed=max_speed,
+        ),
         sample_u0=draw,
         true_values=lambda domain: {
             "viscosity": settings.viscosity,
@@ -129,6 +153,8 @@ def make_step(
     dt: float,
     upper: Mapping[str, float],
     substeps: int | None = None,
+    scheme: str = "semi_lagrangian",
+    max_speed: float = 1.0,
 ) -> PdeStep:
     """Returns a function that advances the flow by `dt`.
 
@@ -137,7 +163,11 @@ def make_step(
         dt: Time step.
         upper: The largest viscosity that `step` will be given determines the number of
             substeps; the force doesn't limit `dt`.
-        substeps: Viscosity's, if not the fewest that are stable.
+        substeps: If not the fewest that are stable; of `semi_lagrangian`, those of the
+            viscosity.
+        scheme: See above.
+        max_speed: The largest component of a state that `step` will be given;
+            `semi_lagrangian` doesn't need it.
 
     Returns:
         `step(values, u)`, which maps `{"viscosity": (), "forcing": (*S, D)}` and the
@@ -153,15 +183,26 @@ def make_step(
             "the domain has 1 axis, but in 1-D only a uniform flow has no divergence; "
             "give it 2 or 3"
         )
-    substeps = checks.check_substeps(substeps, domain, dt, upper["viscosity"])
+    make = _semi_lagrangian if scheme == "semi_lagrangian" else _eulerian
+    advance = make(domain, dt, upper["viscosity"], substeps, scheme, max_speed)
 
     def step(values, u):
         checks.check_state(domain, domain.ndim, u)
         checks.check_value("viscosity", values["viscosity"], ((),))
         checks.check_value("forcing", values["forcing"], (u.shape,))
         planes = tuple(u[..., a] for a in range(domain.ndim))
-        planes = semi_lagrangian.advect_velocity(domain, dt, planes)
         nu = jnp.full(domain.resolution, values["viscosity"], u.dtype)
+        forcing = tuple(jnp.moveaxis(jnp.asarray(values["forcing"], u.dtype), -1, 0))
+        return jnp.stack(advance(nu, forcing, planes), axis=-1)
+
+    return step
+
+
+def _semi_lagrangian(domain, dt, max_viscosity, substeps, *_):
+    substeps = checks.check_substeps(substeps, domain, dt, max_viscosity)
+
+    def advance(nu, forcing, planes):
+        planes = semi_lagrangian.advect_velocity(domain, dt, planes)
         faces = schemes.face_coefficient(domain, dt / substeps, nu)
         planes, _ = lax.scan(
             lambda planes, _: (schemes.diffuse(faces, planes), None),
@@ -169,11 +210,33 @@ def make_step(
             length=substeps,
             unroll=min(substeps, _UNROLL),
         )
-        forcing = jnp.moveaxis(values["forcing"], -1, 0)
         planes = tuple(u + dt * f for u, f in zip(planes, forcing, strict=True))
-        return jnp.stack(pressure.project(domain, planes), axis=-1)
+        return pressure.project(domain, planes)
 
-    return step
+    return advance
+
+
+def _eulerian(domain, dt, max_viscosity, substeps, scheme, max_speed):
+    parts = splitting.plan(domain, dt, scheme, max_speed, max_viscosity, substeps or 1)
+    project = functools.partial(pressure.project, domain)
+
+    def advance(nu, forcing, planes):
+        faces = schemes.face_coefficient(domain, 1.0, nu)
+
+        def transport(planes):
+            rates = fluxes.advection(scheme, domain, planes)
+            return tuple(rate + f for rate, f in zip(rates, forcing, strict=True))
+
+        return splitting.advance(
+            parts,
+            dt,
+            transport,
+            planes,
+            functools.partial(schemes.diffusion, faces),
+            project,
+        )
+
+    return advance
 
 
 def sample_u0(

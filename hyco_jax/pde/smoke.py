@@ -9,22 +9,31 @@ inflow `i` is a known mask and `r` its rate (density/time), `b` the buoyancy
 (length²/time). On the walls u = 0, and s has no gradient across them.
 
 A state has the channels density (cell centres), velocity (lower faces, see
-`fields.to_staggered`) and, if there is an inflow, its mask (centres, static). A step:
+`fields.to_staggered`) and, if there is an inflow, its mask (centres, static). The
+projection is that of `pressure.py`, direct, divergence-free to rounding; around
+obstacles it is PhiFlow's `fluid.make_incompressible`, by conjugate gradients.
+
+The schemes `central` and `limited` are of second order, O(dt² + dx²), up to the walls,
+see `fluxes.py` and `runge_kutta.py`: every stage has transport, inflow, viscosity and
+buoyancy, and then the projection. ∫s is kept up to the inflow. Substeps follow from the
+largest speed and viscosity that can occur.
+
+`semi_lagrangian` is PhiFlow's, of first order. A step:
 
 1. s by MacCormack's advection, second order in dx, clipped to the values around
    the departure point: no new extrema, not conservative. Then s += dt·r·i.
 2. u by semi-Lagrangian advection, stable for every `dt`, error O(dt + dx²/dt).
 3. Explicit viscosity, second order, substeps by the limit dt/n <= 1/(2 ν Σᵢ 1/dxᵢ²).
 4. u += dt·b·s·e with the mean of b·s at the faces: smoke in layers stays at rest.
-5. The projection of `pressure.py`, direct, divergence-free to rounding. Around
-   obstacles it is PhiFlow's `fluid.make_incompressible`, by conjugate gradients.
+5. The projection.
 
-The splitting is first order in dt. Good values: extent 100², 128² cells, dt 0.1 to 0.8,
+Good values: extent 100², 128² cells, dt 0.1 to 0.8,
 b = 1, r = 0.2, ν from 0 to 0.1. Pure, for `jit` and `vmap`, float32 or float64;
 differentiable in reverse mode with respect to the coefficients and the state.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
@@ -40,13 +49,16 @@ from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import (
     checks,
+    fluxes,
     obstructions,
     patches,
     pressure,
     semi_lagrangian,
+    splitting,
     staggered,
 )
-from hyco_jax.problem import GridSettings, Problem, make_spec
+from hyco_jax.pde.kernels.splitting import TransportSettings
+from hyco_jax.problem import Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
@@ -60,13 +72,15 @@ MAX_DIVERGENCE = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(GridSettings):
+class Settings(TransportSettings):
     """The grids, and the coefficients that data are simulated with."""
 
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (32.0, 32.0)
     substeps: int = key(
-        0, "of the viscosity; 0: as many as stability needs", checks.SUBSTEPS_RULE
+        0,
+        "of a step, or of a semi-Lagrangian one's viscosity; 0: the fewest stable ones",
+        checks.SUBSTEPS_RULE,
     )
     has_inflow: bool = key(True, "a source, else a cloud of smoke", rules.FLAG)
     viscosity: float = key(0.1, "the true one", rules.not_negative())
@@ -105,8 +119,18 @@ def make_problem(
     has_inflow = settings.has_inflow
     used = [name for name in COEFFICIENTS if has_inflow or name != "inflow_rate"]
 
+    max_speed = settings.max_speed or _free_fall(settings, data)
+
     def make(domain, dt, upper):
-        step = make_step(domain, dt, upper, settings.substeps or None, has_inflow)
+        step = make_step(
+            domain,
+            dt,
+            upper,
+            settings.substeps or None,
+            has_inflow,
+            scheme=settings.scheme,
+            max_speed=max_speed,
+        )
         return lambda values, u: step({name: values[name] for name in used}, u)
 
     def true_values(domain):
@@ -144,6 +168,8 @@ def make_step(
     substeps: int | None = None,
     has_inflow: bool = True,
     obstacles: Sequence[flow.Geometry] = (),
+    scheme: str = "semi_lagrangian",
+    max_speed: float = 1.0,
 ) -> PdeStep:
     """Returns a function that advances smoke and air by `dt`.
 
@@ -151,9 +177,13 @@ def make_step(
         domain: The grid, closed, 2-D or 3-D.
         dt: Time step.
         upper: Largest values; that of the viscosity limits a substep.
-        substeps: Viscosity's, if not the fewest that are stable.
+        substeps: If not the fewest that are stable; of `semi_lagrangian`, those of the
+            viscosity.
         has_inflow: Whether there is an inflow channel, and an `inflow_rate`.
         obstacles: Geometries of PhiFlow, see `obstructions.make_projection`.
+        scheme: See above.
+        max_speed: The largest component of a velocity that `step` will be given;
+            `semi_lagrangian` doesn't need it.
 
     Returns:
         `step(values, u)`, which maps `{"viscosity": (), "buoyancy": () or (*S,),
@@ -164,25 +194,71 @@ def make_step(
             `substeps` is too small; at trace time, if a shape is wrong.
     """
     _check_box(domain)
-    substeps = checks.check_substeps(substeps, domain, dt, upper["viscosity"])
     project = obstructions.make_projection(domain, obstacles)
-    up = domain.ndim - 1
+    make = _semi_lagrangian if scheme == "semi_lagrangian" else _eulerian
+    advance = make(domain, dt, project, upper["viscosity"], substeps, scheme, max_speed)
 
     def step(values, u):
         _check_arguments(domain, has_inflow, values, u)
-        planes = tuple(u[..., a] for a in range(1, up + 2))
-        density = semi_lagrangian.advect_density(domain, dt, u[..., 0], planes)
-        if has_inflow:
-            density += dt * values["inflow_rate"] * u[..., -1]
-        planes = semi_lagrangian.advect_velocity(domain, dt, planes)
-        amount = dt / substeps * values["viscosity"]
-        planes = staggered.diffuse(domain, amount, planes, substeps)
-        lift = staggered.at_faces(domain, values["buoyancy"] * density, up)
-        planes = project((*planes[:up], planes[up] + dt * lift))
+        planes = tuple(u[..., a] for a in range(domain.ndim + 1))
+        inflow = values["inflow_rate"] * u[..., -1] if has_inflow else 0.0
+        viscosity, buoyancy = values["viscosity"], values["buoyancy"]
+        planes = advance(viscosity, buoyancy, inflow, planes)
         static = (u[..., -1],) if has_inflow else ()
-        return jnp.stack([density, *planes, *static], axis=-1)
+        return jnp.stack([*planes, *static], axis=-1)
 
     return step
+
+
+def _semi_lagrangian(domain, dt, project, max_viscosity, substeps, *_):
+    substeps = checks.check_substeps(substeps, domain, dt, max_viscosity)
+    up = domain.ndim - 1
+
+    def advance(viscosity, buoyancy, inflow, planes):
+        density, *planes = planes
+        density = semi_lagrangian.advect_density(domain, dt, density, planes)
+        density += dt * inflow
+        planes = semi_lagrangian.advect_velocity(domain, dt, planes)
+        amount = dt / substeps * viscosity
+        planes = staggered.diffuse(domain, amount, planes, substeps)
+        lift = staggered.at_faces(domain, buoyancy * density, up)
+        return density, *project((*planes[:up], planes[up] + dt * lift))
+
+    return advance
+
+
+def _eulerian(domain, dt, project, max_viscosity, substeps, scheme, max_speed):
+    parts = splitting.plan(
+        domain,
+        dt,
+        scheme,
+        max_speed,
+        max_viscosity,
+        substeps or 1,
+        may_split=False,
+    )
+
+    def advance(viscosity, buoyancy, inflow, planes):
+        def rate(planes):
+            density, *velocity = planes
+            rates = list(fluxes.advection(scheme, domain, velocity))
+            rates[-1] += staggered.at_faces(domain, buoyancy * density, domain.ndim - 1)
+            friction = staggered.diffusion(domain, velocity)
+            rates = [r + viscosity * f for r, f in zip(rates, friction, strict=True)]
+            return fluxes.carry(scheme, domain, velocity, density) + inflow, *rates
+
+        density, *velocity = planes
+        # What is stored at the walls counts as zero.
+        velocity = [staggered.without_wall(u, axis) for axis, u in enumerate(velocity)]
+        return splitting.advance(
+            parts,
+            dt,
+            rate,
+            (density, *velocity),
+            constrain=lambda planes: (planes[0], *project(tuple(planes[1:]))),
+        )
+
+    return advance
 
 
 def sample_u0(
@@ -231,6 +307,15 @@ def sine_buoyancy(
     """Returns offset + strength·sin(2π x / L) at the cell centres, shape `(*S,)`."""
     phase = 2 * np.pi * domain.coordinates()[..., 0] / domain.extent[0]
     return offset + strength * np.sin(phase)
+
+
+def _free_fall(settings, data):
+    """The speed at which all of the smoke's weight has turned into motion."""
+    densest = sampling.PEAK * data.amplitude
+    if settings.has_inflow:
+        densest = settings.inflow_rate * data.amplitude * settings.dt * data.num_steps
+    weight = (abs(settings.buoyancy) + abs(settings.buoyancy_variation)) * densest
+    return math.sqrt(2 * weight * settings.extent[-1])
 
 
 def _check_box(domain):

@@ -15,12 +15,14 @@ Pure, of planes `(*S,)`, differentiable almost everywhere: van Leer's slope has 
 only where a difference vanishes.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 
 from hyco_jax.grids.domain import Domain
+from hyco_jax.pde.kernels import limited
 from hyco_jax.pde.kernels.schemes import Planes
 from hyco_jax.pde.kernels.shifts import shift
 from hyco_jax.types import Array
@@ -40,58 +42,68 @@ class Advection(NamedTuple):
     max_courant: float
 
 
-def carry_itself(scheme: Advection, domain: Domain, velocity: Planes) -> Planes:
-    """Returns (u·∇)u."""
+def advection(scheme: str, domain: Domain, velocity: Planes) -> Planes:
+    """Returns -(u·∇)u of a velocity, D times `(*S,)`."""
+    form = SCHEMES[scheme]
     return tuple(
-        sum(
-            scheme.carry_itself(u, axis, h)
+        -sum(
+            form.carry_itself(u, axis, h)
             if axis == component
-            else scheme.carry(velocity[axis], u, axis, h)
+            else form.carry(velocity[axis], u, axis, h)
             for axis, h in enumerate(domain.dx)
         )
         for component, u in enumerate(velocity)
     )
 
 
-def _limited_slope(below: Array, above: Array) -> Array:
-    """Van Leer's slope: the harmonic mean of two differences, 0 where signs differ."""
-    product = below * above
-    is_monotone = product > 0
-    total = jnp.where(is_monotone, below + above, 1)
-    return jnp.where(is_monotone, 2 * product / total, 0)
+def carry(scheme: str, domain: Domain, velocity: Planes, plane: Array) -> Array:
+    """Returns -(v·∇)q of a plane q by a velocity, D times `(*S,)`."""
+    terms = enumerate(zip(velocity, domain.dx, strict=True))
+    return -sum(SCHEMES[scheme].carry(v, plane, axis, h) for axis, (v, h) in terms)
 
 
-def _upwind_faces(q: Array, axis: int) -> tuple[Array, Array]:
-    """Returns q at the lower faces as seen from below and from above."""
-    jump = q - shift(q, axis, -1)
-    half = 0.5 * _limited_slope(jump, shift(jump, axis, 1))
-    return shift(q + half, axis, -1), q - half
-
-
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _central(v, q, axis, h):
-    return v * (shift(q, axis, 1) - shift(q, axis, -1)) / (2 * h)
+    return v * _slope(q, axis, h)
 
 
+_central.defvjp(
+    lambda v, q, axis, h: (v * _slope(q, axis, h), (v, q)),
+    lambda axis, h, vq, g: (g * _slope(vq[1], axis, h), -_slope(g * vq[0], axis, h)),
+)
+
+
+def _slope(q, axis, h):
+    return (shift(q, axis, 1) - shift(q, axis, -1)) * (0.5 / h)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _central_itself(u, axis, h):
     above, below = shift(u, axis, 1), shift(u, axis, -1)
-    return (above - below) * (above + below + u) / (6 * h)
+    return (above - below) * (above + below + u) * (1 / (6 * h))
+
+
+def _central_itself_bwd(axis, h, u, g):
+    above, below = shift(u, axis, 1), shift(u, axis, -1)
+    result = g * (above - below)
+    result += shift(g, axis, -1) * (2 * u + below)
+    result -= shift(g, axis, 1) * (2 * u + above)
+    return (result * (1 / (6 * h)),)
+
+
+_central_itself.defvjp(
+    lambda u, axis, h: (_central_itself(u, axis, h), u), _central_itself_bwd
+)
 
 
 def _limited(v, q, axis, h):
-    from_below, from_above = _upwind_faces(q, axis)
-    w = 0.5 * (v + shift(v, axis, -1))
-    flux = jnp.maximum(w, 0) * from_below + jnp.minimum(w, 0) * from_above
-    return _difference(flux, axis, h) - q * _difference(w, axis, h)
+    speed = 0.5 * (v + shift(v, axis, -1))
+    growth = shift(speed, axis, 1) - speed
+    return (limited.upwind_difference(q, speed, axis, periodic=True) - q * growth) / h
 
 
 def _limited_itself(u, axis, h):
-    from_below, from_above = _upwind_faces(u, axis)
-    flux = jnp.maximum(from_below, 0) ** 2 + jnp.minimum(from_above, 0) ** 2
-    return _difference(0.5 * flux, axis, h)
-
-
-def _difference(faces, axis, h):
-    return (shift(faces, axis, 1) - faces) / h
+    return limited.burgers_difference(u, axis) / h
 
 
 # The third-order method is stable up to √3 for central differences; for van Leer's

@@ -9,7 +9,12 @@ from jax import lax
 from hyco_jax.pde.kernels.schemes import Planes
 
 
-def ssp3(rate: Callable[[Planes], Planes], dt: float, planes: Planes) -> Planes:
+def ssp3(
+    rate: Callable[[Planes], Planes],
+    dt: float,
+    planes: Planes,
+    constrain: Callable[[Planes], Planes] = lambda planes: planes,
+) -> Planes:
     """Makes a step of SSPRK(3, 3), third order (Shu and Osher 1988).
 
     Args:
@@ -17,14 +22,20 @@ def ssp3(rate: Callable[[Planes], Planes], dt: float, planes: Planes) -> Planes:
         dt: Length of the step. Three convex combinations of Euler steps: what one of
             those does not make, such as a new extremum, this does not either.
         planes: The state.
+        constrain: Linear projection on which states are to stay, after each Euler step.
     """
 
-    def euler(planes):
-        return _combine((1, planes), (dt, rate(planes)))
+    def stage(planes_now, factors):
+        before, now = factors
+        euler = constrain(_combine((1, planes_now), (dt, rate(planes_now))))
+        return _combine((before, planes), (now, euler)), None
 
-    first = euler(planes)
-    second = _combine((3 / 4, planes), (1 / 4, euler(first)))
-    return _combine((1 / 3, planes), (2 / 3, euler(second)))
+    dtype = jax.tree.leaves(planes)[0].dtype
+    factors = np.array([[0, 1], [3 / 4, 1 / 4], [1 / 3, 2 / 3]], dtype)
+    # A loop: XLA would fuse stage into stage, and compute neighbours over and over.
+    return lax.scan(jax.checkpoint(stage, prevent_cse=False), planes, tuple(factors.T))[
+        0
+    ]
 
 
 def repeat(step: Callable[[Planes], Planes], planes: Planes, times: int) -> Planes:

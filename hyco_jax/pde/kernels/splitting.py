@@ -1,6 +1,7 @@
 """A whole step of transport and diffusion, second order in time, and its substeps."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,8 +41,8 @@ class Substeps(NamedTuple):
 
     Attributes:
         number: Equal parts of the step.
-        num_stages: Of the diffusion in each part, by `runge_kutta.diffuse`; 0 where it
-            is no stiffer than the transport and takes the same stages.
+        num_stages: Of each of the two half steps of diffusion in a part, by
+            `runge_kutta.diffuse`; 0 where diffusion takes the stages of the transport.
     """
 
     number: int
@@ -51,61 +52,85 @@ class Substeps(NamedTuple):
 def plan(
     domain: Domain,
     dt: float,
-    scheme: eulerian.Advection,
+    scheme: str,
     max_speed: float,
-    max_diffusivity: float,
+    max_diffusivity: float = 0.0,
     at_least: int = 1,
+    may_split: bool = True,
 ) -> Substeps:
     """Finds the fewest substeps that are stable.
 
     Args:
         domain: The grid.
         dt: Time step.
-        scheme: Of the transport.
+        scheme: Of the transport, one of `EULERIAN`.
         max_speed: Largest component of a velocity that can occur.
         max_diffusivity: Largest diffusivity that can occur.
         at_least: Substeps there are to be in any case, for accuracy.
+        may_split: Whether stiff diffusion may be split off, else it takes more
+            substeps; where a pressure acts at walls, splitting is of first order.
 
     Raises:
-        ValueError: If there would be too many, or a number is not allowed.
+        ValueError: If the scheme is unknown, there would be too many, or a number is
+            not allowed.
     """
-    rate = max_speed * sum(1 / h for h in domain.dx) / scheme.max_courant
+    if scheme not in EULERIAN:
+        raise ValueError(
+            f"scheme={scheme!r} must be semi_lagrangian or one of {', '.join(EULERIAN)}"
+        )
+    if not 0 < dt < math.inf:
+        raise ValueError(f"dt={dt} must be positive and finite")
+    rate = (
+        max_speed * sum(1 / h for h in domain.dx) / eulerian.SCHEMES[scheme].max_courant
+    )
     cause = f"speeds of up to {max_speed:.3g} on cells of {min(domain.dx):.3g}"
     number = max(at_least, checks.fewest_substeps(dt, rate, cause))
+    if not may_split:
+        number = max(number, checks.stable_substeps(domain, dt, max_diffusivity))
     checks.check_substep_limit(number)
     # How many of Euler's longest steps of the diffusion one of these is.
     ratio = checks.stable_substeps(domain, dt / number, max_diffusivity)
-    return Substeps(
-        number, 0 if ratio == 1 else runge_kutta.num_diffusion_stages(ratio)
-    )
+    if ratio == 1:
+        return Substeps(number, 0)
+    return Substeps(number, runge_kutta.num_diffusion_stages(ratio / 2))
 
 
 def advance(
-    substeps: Substeps, dt: float, transport: Rate, diffusion: Rate, planes: Planes
+    substeps: Substeps,
+    dt: float,
+    transport: Rate,
+    planes: Planes,
+    diffusion: Rate | None = None,
+    constrain: Rate = lambda planes: planes,
 ) -> Planes:
     """Makes a step of length dt, second order.
 
-    Transport takes SSPRK(3, 3). Stiff diffusion is split off, half a step of transport
-    before it and half a step after it (Strang), and takes RKL2.
+    Transport takes SSPRK(3, 3). Stiff diffusion is split off, half a step of it before
+    and half after the transport (Strang), and takes RKL2.
 
     Args:
         substeps: From `plan`.
         dt: Time step.
         transport: Time derivative by transport, and by forces.
-        diffusion: Time derivative by diffusion, linear.
         planes: The state.
+        diffusion: Time derivative by diffusion, linear, if there is any.
+        constrain: See `runge_kutta.ssp3`.
     """
     h = dt / substeps.number
 
     def together(planes):
+        if diffusion is None:
+            return transport(planes)
         both = zip(transport(planes), diffusion(planes), strict=True)
         return tuple(a + b for a, b in both)
 
+    def diffuse(planes):
+        return runge_kutta.diffuse(diffusion, h / 2, planes, substeps.num_stages)
+
     def step(planes):
         if not substeps.num_stages:
-            return runge_kutta.ssp3(together, h, planes)
-        planes = runge_kutta.ssp3(transport, h / 2, planes)
-        planes = runge_kutta.diffuse(diffusion, h, planes, substeps.num_stages)
-        return runge_kutta.ssp3(transport, h / 2, planes)
+            return runge_kutta.ssp3(together, h, planes, constrain)
+        planes = runge_kutta.ssp3(transport, h, diffuse(planes), constrain)
+        return diffuse(planes)
 
     return runge_kutta.repeat(step, planes, substeps.number)

@@ -81,20 +81,26 @@ def diffuse(domain: Domain, amount: Array, planes: Planes, num_steps: int) -> Pl
     """
 
     def body(planes, _):
+        changes = diffusion(domain, planes)
         return tuple(
-            _diffuse(domain, amount, plane, axis) for axis, plane in enumerate(planes)
+            u + amount * du for u, du in zip(planes, changes, strict=True)
         ), None
 
     return lax.scan(body, planes, length=num_steps, unroll=min(num_steps, _UNROLL))[0]
 
 
-def _diffuse(domain, amount, plane, component):
+def diffusion(domain: Domain, planes: Planes) -> Planes:
+    """Returns ∇²u in a closed box, u = 0 on its walls, see `diffuse`."""
+    return tuple(_laplacian(domain, plane, axis) for axis, plane in enumerate(planes))
+
+
+def _laplacian(domain, plane, component):
     plane = without_wall(plane, component)
     change = 0
     for axis, h in enumerate(domain.dx):
         below, above = _neighbours(plane, axis, is_normal=axis == component)
         change += (below - 2 * plane + above) / h**2
-    return plane + amount * without_wall(change, component)
+    return without_wall(change, component)
 
 
 def _pad(plane, axis, width):
