@@ -109,7 +109,7 @@ def make_problem(
         make_step=make_step,
         sample_u0=draw,
         true_values=true_values,
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         spec=make_spec("advection", settings, data),
     )
 
