@@ -38,8 +38,8 @@ class GridSettings:
         """Makes the grid of the data.
 
         Raises:
-            ValueError: If the axes differ, or the physical model's grid is neither so
-                many times coarser nor finer.
+            ValueError: If the axes differ, or the physical model's grid is neither
+                coarser nor finer by a whole number.
         """
         axes = len(self.resolution)
         for name in ("extent", "physics_resolution"):

@@ -240,7 +240,7 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         )
         for horizon in horizons
     }
-    # What is fitted answers on the coarser grid, where real data aren't interpolated.
+    # Asked on the coarser grid, so that real data aren't interpolated to a finer one.
     fitted = models.physical.model
     if problem.resampling.common != problem.physics_domain:
         fitted = models.on_data_grid

@@ -18,13 +18,13 @@ from hyco_jax.types import Array, Trajectories
 class Resampling:
     """Between the grid of the data and that of the physical model.
 
-    The coarser of both is their common grid: losses and errors are taken on it, so
-    that nothing interpolated is ever a target.
+    The coarser of both is their common grid. The physical model's losses are taken on
+    it, so that nothing interpolated is ever a target.
 
     Attributes:
         data: The grid of the data.
-        physical: That of the physical model, the same or so many times coarser or
-            finer.
+        physical: That of the physical model: the same, or coarser or finer by a whole
+            number.
         quantities: Of the state.
 
     Raises:
@@ -80,7 +80,17 @@ class Resampling:
 def resample(
     states: Array, quantities: Quantities, source: Domain, target: Domain
 ) -> Array:
-    """Restricts or prolongs states `(..., *S, C)` from one grid to another."""
+    """Takes states from one grid to another.
+
+    Args:
+        states: Shape `(..., *S, C)`.
+        quantities: Of the state.
+        source: Their grid.
+        target: The same, or coarser or finer by a whole number.
+
+    Returns:
+        Restricted or prolonged; the states themselves where the grids are the same.
+    """
     factor = source.times_finer(target)
     if factor:
         return restrict(states, factor, quantities, source)

@@ -87,13 +87,13 @@ def make_player(
     """Makes the physical player.
 
     Args:
-        record: Static facts of the training data on the grid of the loss, the coarser
-            one of the data's and the model's own.
+        record: Static facts of the training data on the common grid.
         scored: Those of what scores count, on the grid of the data.
         settings: How it trains.
-        fitted: `predict` of the solver, asked on the grid of the loss.
+        fitted: `predict` of the solver, asked on the common grid.
         predict: The same, asked on the grid of the data.
-        resampling: Between the grid of the data and the model's own.
+        resampling: Between the grid of the data and the model's own; the coarser of
+            both is the common one.
         tx: Its optimiser.
         sample_u0: Draws initial states `(num, *S, C)`, or None for the data's own.
         gives: What it generates for the synthetic player.

@@ -204,3 +204,5 @@ def test_a_coefficient_is_found_on_the_finer_grid_that_made_the_data(key):
     assert abs(same / exact - 1) > 0.01
     errors = [result.rows["physical_alone"]["train/nrmse"] for result in results]
     assert errors[0] < 1e-5 < 0.01 < errors[1]
+    again = hyco_jax.evaluate(results[0], problems[0], settings, data)
+    assert again == results[0].rows
