@@ -29,12 +29,18 @@ class GridSettings:
     dt: float = key(0.5, "time step of the data and of both models", rules.positive())
     physics_resolution: tuple[int, ...] = key(
         (),
-        "cells of the physical model's grid; (): as the data's",
+        "cells of the physical model's grid, the data's divided or multiplied by a "
+        "whole number; (): as the data's",
         rules.RESOLUTION_OR_NONE,
     )
 
     def make_domain(self, periodic: bool = True) -> Domain:
-        """Makes the grid of the data."""
+        """Makes the grid of the data.
+
+        Raises:
+            ValueError: If the axes differ, or the physical model's grid is neither
+                coarser nor finer by a whole number.
+        """
         axes = len(self.resolution)
         for name in ("extent", "physics_resolution"):
             value = getattr(self, name)
@@ -42,20 +48,17 @@ class GridSettings:
                 schema.fail(
                     f"pde.{name}", value, f"{axes} entries, as pde.resolution has"
                 )
-        return Domain(self.resolution, self.extent, periodic)
-
-    @property
-    def coarsening(self) -> int:
-        """How many times coarser the grid of the physical model is."""
+        domain = Domain(self.resolution, self.extent, periodic)
         resolution = self.physics_resolution or self.resolution
-        factor = self.resolution[0] // resolution[0]
-        if tuple(n * factor for n in resolution) != self.resolution:
+        physical = dataclasses.replace(domain, resolution=resolution)
+        if not (domain.times_finer(physical) or physical.times_finer(domain)):
             schema.fail(
                 "pde.physics_resolution",
                 resolution,
-                f"() or pde.resolution={self.resolution} divided by a whole number",
+                f"() or pde.resolution={self.resolution} divided or multiplied by a "
+                "whole number, the same along each axis",
             )
-        return factor
+        return domain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Problem:
             from which models predict for each other; by default they start from the
             data's own.
         true_values: Maps a grid to the coefficients that data are simulated with.
-        factor: How many times coarser than the data's the physical model's grid is.
+        physics_resolution: Cells of the physical model's grid, the data's divided or
+            multiplied by a whole number; () where it is the data's.
         diagnostics: Maps a grid and a state to named numbers.
         limits: Largest values of diagnostics that are sound.
         spec: Plain values that `hyco_jax.load` makes the problem from again, see
@@ -87,7 +91,7 @@ class Problem:
     make_step: Callable[[Domain, float, Mapping[str, float]], PdeStep]
     sample_u0: Callable[[Array, Domain, int], Array] | None = None
     true_values: Callable[[Domain], Mapping[str, np.ndarray | float]] | None = None
-    factor: int = 1
+    physics_resolution: tuple[int, ...] = ()
     diagnostics: Callable[[Domain, Array], dict[str, Array]] | None = None
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -95,12 +99,13 @@ class Problem:
     @property
     def physics_domain(self) -> Domain:
         """The grid of the physical model."""
-        return self.domain.coarsened(self.factor)
+        resolution = self.physics_resolution or self.domain.resolution
+        return dataclasses.replace(self.domain, resolution=resolution)
 
     @property
     def resampling(self) -> Resampling:
-        """From the grid of the data to that of the physical model and back."""
-        return Resampling(self.domain, self.factor, self.quantities)
+        """Between the grid of the data and that of the physical model."""
+        return Resampling(self.domain, self.physics_domain, self.quantities)
 
     @property
     def num_channels(self) -> int:

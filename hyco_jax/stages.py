@@ -16,7 +16,7 @@ from hyco_jax.data.observations import Observations
 from hyco_jax.data.record import Real
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.hybrid import Player
-from hyco_jax.models import coarse
+from hyco_jax.models import resampled
 from hyco_jax.models.physical import PhysicalModel, make_physical
 from hyco_jax.networks import settings as networks
 from hyco_jax.players import physical as physical_players
@@ -68,10 +68,10 @@ class Plan(NamedTuple):
 
 
 class _Records(NamedTuple):
-    """Static facts of what is trained on, on each model's grid, and scored."""
+    """Static facts of what each model is trained on, and of what is scored."""
 
     training: records.Record
-    coarse: records.Record
+    physical: records.Record
     scored: records.Record
 
 
@@ -98,7 +98,7 @@ def make_models(
     if observations is not None:
         training = _make_real(settings, observations).training
     synthetic = networks.make_model(settings.synthetic, problem, training, network)
-    on_data_grid = coarse.on_finer_grid(physical.model, problem.resampling)
+    on_data_grid = resampled.on_data_grid(physical.model, problem.resampling)
     return Models(physical, on_data_grid, synthetic)
 
 
@@ -160,10 +160,10 @@ def check_windows(
         weights = weights[:, : num_steps + 1]
     shape = (num_sims, num_steps + 1, *problem.domain.resolution, problem.num_channels)
     record = records.Record(weights, shape, 1.0, problem.predicted)
-    resampling, domain = problem.resampling, problem.physics_domain
+    resampling, domain = problem.resampling, problem.resampling.common
     physical = dataclasses.replace(
         record,
-        weights=np.asarray(resampling.restrict_weights(weights)),
+        weights=np.asarray(resampling.weights_to_common(weights)),
         shape=(*shape[:2], *domain.resolution, shape[-1]),
         predicted=meanings.predicted_entries(problem.quantities, domain),
     )
@@ -194,14 +194,14 @@ def seeded_key(seed: int, use: int) -> jax.Array:
 def _make_records(problem, real) -> _Records:
     quantities = problem.quantities
     training = records.make_record(real.training, quantities, problem.predicted)
-    coarse_record = training
-    if problem.factor > 1:
-        coarse_record = records.make_record(
-            problem.resampling.restrict_observed(real.training),
+    physical, common = training, problem.resampling.common
+    if common != problem.domain:
+        physical = records.make_record(
+            problem.resampling.observed_to_common(real.training),
             quantities,
-            meanings.predicted_entries(quantities, problem.physics_domain),
+            meanings.predicted_entries(quantities, common),
         )
-    return _Records(training, coarse_record, training.of(real.scored))
+    return _Records(training, physical, training.of(real.scored))
 
 
 def _synthetic_tx(settings, facts, horizons):
@@ -240,11 +240,15 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         )
         for horizon in horizons
     }
+    # Asked on the coarser grid, so that real data aren't interpolated to a finer one.
+    fitted = models.physical.model
+    if problem.resampling.common != problem.physics_domain:
+        fitted = models.on_data_grid
     physical = physical_players.make_player(
-        facts.coarse,
+        facts.physical,
         facts.scored,
         settings.physical,
-        fitted=models.physical.model.predict,
+        fitted=fitted.predict,
         predict=models.on_data_grid.predict,
         resampling=problem.resampling,
         tx=txs["physical"],

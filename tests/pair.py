@@ -27,7 +27,8 @@ PHYSICAL = PhysicalSettings(
     horizon=2, generated_horizon=2, num_iterations=3, abs_tol=0.0
 )
 FOR_SYNTHETIC, FOR_PHYSICAL = Exchange(2, 3), Exchange(2, 4)
-SAME_GRID = Resampling(Domain((8,), (8.0,)), 1, (Quantity("u"),))
+DOMAIN = Domain((8,), (8.0,))
+SAME_GRID = Resampling(DOMAIN, DOMAIN, (Quantity("u"),))
 
 
 def make_players(

@@ -65,16 +65,12 @@ class Domain:
         resolution = tuple(n * factor for n in self.resolution)
         return dataclasses.replace(self, resolution=resolution)
 
-    def coarsened(self, factor: int) -> "Domain":
-        """The same box with `factor` times fewer cells along each axis.
+    def times_finer(self, other: "Domain") -> int:
+        """How many times as many cells as `other` it has along each axis.
 
-        Raises:
-            ValueError: If the factor doesn't divide the resolution.
+        Returns:
+            The factor; 0 where it is no whole number, not the same along each axis, or
+            the boxes differ.
         """
-        if any(n % factor for n in self.resolution):
-            raise ValueError(
-                f"resolution={self.resolution} is not divisible by {factor}; choose a "
-                "factor that divides every axis"
-            )
-        resolution = tuple(n // factor for n in self.resolution)
-        return dataclasses.replace(self, resolution=resolution)
+        factor = self.resolution[0] // other.resolution[0]
+        return factor if factor and other.refined(factor) == self else 0

@@ -1,4 +1,4 @@
-"""States on a coarser grid and back: cell averages, and interpolation that keeps them.
+"""States on coarser and finer grids: cell averages, and interpolation that keeps them.
 
 Restricting is exact for a finite-volume state: a coarse cell's value is the mean over
 its cells, a coarse face's the mean over its faces, so that fluxes and the discrete
@@ -16,39 +16,85 @@ from hyco_jax.types import Array, Trajectories
 
 @dataclasses.dataclass(frozen=True)
 class Resampling:
-    """From the grid of the data to a coarser one and back.
+    """Between the grid of the data and that of the physical model.
+
+    The coarser of both is their common grid. The physical model's losses are taken on
+    it, so that nothing interpolated is ever a target.
 
     Attributes:
-        domain: The fine grid.
-        factor: How many times coarser the other one is; 1 changes nothing.
+        data: The grid of the data.
+        physical: That of the physical model: the same, or coarser or finer by a whole
+            number.
         quantities: Of the state.
+
+    Raises:
+        ValueError: If neither is the other one refined by a whole number.
     """
 
-    domain: Domain
-    factor: int
+    data: Domain
+    physical: Domain
     quantities: Quantities
 
-    def restrict(self, states: Array) -> Array:
-        """Restricts states `(..., *S, C)`."""
-        return restrict(states, self.factor, self.quantities, self.domain)
+    def __post_init__(self):
+        data, physical = self.data, self.physical
+        if not (data.times_finer(physical) or physical.times_finer(data)):
+            raise ValueError(
+                f"the physical model's grid {physical} does not fit the data's {data}; "
+                "expected physics_resolution=() or the data's resolution divided or "
+                "multiplied by a whole number, the same along each axis"
+            )
 
-    def restrict_weights(self, weights: Array) -> Array:
-        """Restricts weights: a coarse cell has the least of its cells."""
-        if self.factor == 1:
+    @property
+    def common(self) -> Domain:
+        """The coarser of both grids."""
+        is_finer = self.physical.times_finer(self.data)
+        return self.data if is_finer else self.physical
+
+    def to_physical(self, states: Array) -> Array:
+        """Takes states `(..., *S, C)` from the data's grid to the physical model's."""
+        return resample(states, self.quantities, self.data, self.physical)
+
+    def to_data(self, states: Array) -> Array:
+        """Takes states `(..., *S, C)` from the physical model's grid to the data's."""
+        return resample(states, self.quantities, self.physical, self.data)
+
+    def to_common(self, states: Array) -> Array:
+        """Takes states `(..., *S, C)` from the data's grid to the common one."""
+        return resample(states, self.quantities, self.data, self.common)
+
+    def weights_to_common(self, weights: Array) -> Array:
+        """Takes the data's weights there: a cell has the least of its cells."""
+        factor = self.data.times_finer(self.common)
+        if factor == 1:
             return weights
         shape = (*weights.shape[:-1], num_channels(self.quantities))
         weights = jnp.broadcast_to(weights, shape)
-        return _coarsened(weights, self.factor, self.quantities, self.domain, jnp.min)
+        return _coarsened(weights, factor, self.quantities, self.data, jnp.min)
 
-    def restrict_observed(self, real: Trajectories) -> Trajectories:
-        """Restricts observed trajectories: a cell is observed if all its cells are."""
-        weights = self.restrict_weights(real.weights)
-        return Trajectories(self.restrict(real.states), weights)
+    def observed_to_common(self, real: Trajectories) -> Trajectories:
+        """Takes observations there: a cell is observed if all its cells are."""
+        weights = self.weights_to_common(real.weights)
+        return Trajectories(self.to_common(real.states), weights)
 
-    def prolong(self, states: Array) -> Array:
-        """Prolongs states of the coarse grid."""
-        coarse = self.domain.coarsened(self.factor)
-        return prolong(states, self.factor, self.quantities, coarse)
+
+def resample(
+    states: Array, quantities: Quantities, source: Domain, target: Domain
+) -> Array:
+    """Takes states from one grid to another.
+
+    Args:
+        states: Shape `(..., *S, C)`.
+        quantities: Of the state.
+        source: Their grid.
+        target: The same, or coarser or finer by a whole number.
+
+    Returns:
+        Restricted or prolonged; the states themselves where the grids are the same.
+    """
+    factor = source.times_finer(target)
+    if factor:
+        return restrict(states, factor, quantities, source)
+    return prolong(states, target.times_finer(source), quantities, source)
 
 
 def restrict(
@@ -83,6 +129,8 @@ def prolong(
 
     Returns:
         Shape `(..., *S * factor, C)`, second order, with the same cell and face means.
+        Hence the divergence of a coarse cell is the mean of its cells'; of a velocity
+        without any, that in a single one is of first order.
     """
     if factor == 1:
         return states

@@ -126,29 +126,39 @@ def make_physical(
     return PhysicalModel(model, learned, values, penalty if weights else None)
 
 
-def restrict_value(problem: Problem, name: str, value) -> np.ndarray:
-    """Takes a coefficient on the grid of the data to that of the physical model.
+def restrict_value(problem: Problem, name: str, value, domain: Domain) -> np.ndarray:
+    """Takes a coefficient on the grid of the data or the physical model to another.
 
     Args:
         problem: The physical system.
         name: Of the coefficient.
         value: Shape `()`, `(*S,)` or `(*S, D)`.
+        domain: A grid that is as fine or coarser.
 
     Returns:
         Means over cells, or over faces of what is staggered.
+
+    Raises:
+        ValueError: If the value is on no such grid.
     """
-    value = np.asarray(value, np.float64)
-    if value.ndim == 0 or problem.factor == 1:
+    value = np.asarray(value)
+    resolution = value.shape[: domain.ndim]
+    if value.ndim == 0 or resolution == domain.resolution:
         return value
-    is_vector = value.ndim > problem.domain.ndim
+    is_vector = value.ndim > domain.ndim
     components = value.shape[-1] if is_vector else 1
     staggered = problem.roles[name].is_staggered
     quantity = Quantity(name, components, is_staggered=staggered)
     channels = value if is_vector else value[..., None]
-    coarse = np.asarray(
-        resampling.restrict(channels, problem.factor, (quantity,), problem.domain)
-    )
-    return coarse if is_vector else coarse[..., 0]
+    source = dataclasses.replace(domain, resolution=resolution)
+    factor = source.times_finer(domain)
+    if not factor:
+        raise ValueError(
+            f"the coefficient {name} has shape {value.shape}, expected () or a value "
+            f"in each cell of {problem.domain.resolution}, the grid of the data"
+        )
+    means = np.asarray(resampling.restrict(channels, factor, (quantity,), source))
+    return means if is_vector else means[..., 0]
 
 
 def _make(

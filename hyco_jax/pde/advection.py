@@ -121,7 +121,7 @@ def make_problem(
         ),
         sample_u0=draw,
         true_values=true_values,
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         spec=make_spec("advection", settings, data),
     )
 

@@ -100,7 +100,7 @@ def make_problem(
             sample_u0, scale=data.scale, amplitude=data.amplitude
         ),
         true_values=true_values,
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         spec=make_spec("burgers", settings, data),
     )
 

@@ -111,7 +111,7 @@ def make_problem(
         make_step=functools.partial(make_step, substeps=settings.substeps or None),
         sample_u0=draw,
         true_values=lambda domain: {n: getattr(settings, n) for n in COEFFICIENTS},
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         spec=make_spec("gray_scott", settings, data),
     )
 

@@ -127,7 +127,7 @@ def make_problem(
         ),
         sample_u0=draw,
         true_values=true_values,
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         spec=make_spec("heat", settings, data),
     )
 

@@ -112,7 +112,7 @@ def make_problem(
             smoothness=data.smoothness,
         ),
         true_values=true_values,
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         spec=make_spec("inviscid_burgers", settings, data),
     )
 

@@ -136,7 +136,7 @@ def make_problem(
             "viscosity": settings.viscosity,
             "forcing": forcing(domain),
         },
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
         limits={"divergence": MAX_DIVERGENCE},
         spec=make_spec("kolmogorov", settings, data),

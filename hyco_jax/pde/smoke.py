@@ -148,7 +148,7 @@ def make_problem(
         make_step=make,
         sample_u0=lambda *a: sample_u0(*a, data.scale, data.amplitude, has_inflow),
         true_values=true_values,
-        factor=settings.coarsening,
+        physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
         limits={"divergence": MAX_DIVERGENCE},
         spec=make_spec("smoke", settings, data),

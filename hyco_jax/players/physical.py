@@ -87,12 +87,13 @@ def make_player(
     """Makes the physical player.
 
     Args:
-        record: Static facts of the training data on the model's own grid.
+        record: Static facts of the training data on the common grid.
         scored: Those of what scores count, on the grid of the data.
         settings: How it trains.
-        fitted: `predict` of the solver on its own grid.
-        predict: The same with answers on the grid of the data.
-        resampling: Between the grid of the data and the model's own.
+        fitted: `predict` of the solver, asked on the common grid.
+        predict: The same, asked on the grid of the data.
+        resampling: Between the grid of the data and the model's own; the coarser of
+            both is the common one.
         tx: Its optimiser.
         sample_u0: Draws initial states `(num, *S, C)`, or None for the data's own.
         gives: What it generates for the synthetic player.
@@ -115,10 +116,10 @@ def make_player(
         return trajectories, along_real
 
     def augmented(real, generated, alpha):
-        real = resampling.restrict_observed(real.training)
+        real = resampling.observed_to_common(real.training)
         parts = [windows.real_windows(real, index, horizon, driven)]
         if generated is not None:
-            generated = resampling.restrict(generated)
+            generated = resampling.to_common(generated)
             parts += shared.predicted_parts(
                 record, generated, None, real, settings.generated_horizon
             )

@@ -17,7 +17,7 @@ Rollouts = Callable[[Params, Trajectories], Array]
 def make_evaluate(
     rollouts: Rollouts,
     *,
-    prolong: Callable[[Array], Array] | None = None,
+    to_data: Callable[[Array], Array] | None = None,
     region: np.ndarray | None = None,
     weights: np.ndarray | float = 1.0,
     diagnostics: Callable[[Array], dict[str, Array]] | None = None,
@@ -26,7 +26,7 @@ def make_evaluate(
 
     Args:
         rollouts: Of the model.
-        prolong: Maps its states `(N, T + 1, *S, C)` to the grid of the reference; not
+        to_data: Maps its states `(N, T + 1, *S, C)` to the grid of the reference; not
             needed where it is the model's own.
         region: Cells in which the state was observed, shape `(*S,)`, bool; None if the
             errors inside and outside aren't to be told apart.
@@ -49,7 +49,7 @@ def make_evaluate(
     @jax.jit
     def evaluate(params, reference):
         states = rollouts(params, reference)
-        predictions = states if prolong is None else prolong(states)
+        predictions = states if to_data is None else to_data(states)
         truth = reference.states
         result = {"rollouts": predictions}
         for name, cells in regions.items():
@@ -77,7 +77,8 @@ def summarise(errors: dict[str, Array], sims: Sequence[int], dt: float) -> dict:
         `nrmse`, `nrmse_inside`, `nrmse_outside`: means over the simulations and the
         times after t = 0 at which something was observed; `valid_time`: mean over the
         simulations; each None where nothing was observed; `max_<name>` of every
-        diagnostic. Empty without simulations.
+        diagnostic after t = 0, since the first state is given. Empty without
+        simulations.
     """
     if not sims:
         return {}
@@ -91,7 +92,7 @@ def summarise(errors: dict[str, Array], sims: Sequence[int], dt: float) -> dict:
         if name.startswith("nrmse"):
             result[name] = _mean(values[:, 1:])
         else:
-            result[f"max_{name}"] = float(values.max())
+            result[f"max_{name}"] = float(values[:, 1:].max())
     result["valid_time"] = _mean(metrics.valid_time(jnp.asarray(chosen["nrmse"]), dt))
     return result
 

@@ -10,7 +10,7 @@ from absl import logging
 
 from hyco_jax.data import statistics
 from hyco_jax.data.observations import Observations
-from hyco_jax.models import stepper
+from hyco_jax.models import resampled, stepper
 from hyco_jax.models.physical import restrict_value
 from hyco_jax.players import windows
 from hyco_jax.problem import Problem
@@ -28,7 +28,8 @@ class Judge(NamedTuple):
         observations: Whose simulations are scored.
         reference: What answers are compared with, on the device.
         evaluate: The jitted evaluation of each model.
-        true_coefficients: Of the learned ones that are known, on the physical grid.
+        true_coefficients: Of the learned ones that are known, on the physical grid;
+            on the data's, if that is coarser and the truth is known there alone.
     """
 
     problem: Problem
@@ -59,21 +60,17 @@ def make_judge(
     # A known truth tells errors apart by where something was observed.
     region = observed_region(observations)
     region = None if observations.truth is None else region
-    driven = problem.num_driven
+    driven, resampling = problem.num_driven, problem.resampling
     reference = jax.device_put(observations.reference)
 
-    def rollouts(predict):
-        def ask(params, reference):
-            query = windows.whole_query(reference.states, driven)
-            return stepper.trajectories(predict, params, query)
+    def synthetic_rollouts(params, reference):
+        query = windows.whole_query(reference.states, driven)
+        return stepper.trajectories(models.synthetic.predict, params, query)
 
-        return ask
-
-    def ask_coarse(params, reference):
-        coarse = problem.resampling.restrict(reference.states)
-        return rollouts(models.physical.model.predict)(
-            params, reference.replace(states=coarse)
-        )
+    def physical_rollouts(params, reference):
+        query = windows.whole_query(reference.states, driven)
+        query = resampled.to_physical(query, resampling)
+        return stepper.trajectories(models.physical.model.predict, params, query)
 
     def diagnostics_on(domain):
         if problem.diagnostics is None:
@@ -83,13 +80,13 @@ def make_judge(
     options = {"region": region, "weights": weights}
     evaluates = {
         "physical": evaluate.make_evaluate(
-            ask_coarse,
-            prolong=problem.resampling.prolong,
+            physical_rollouts,
+            to_data=resampling.to_data,
             diagnostics=diagnostics_on(problem.physics_domain),
             **options,
         ),
         "synthetic": evaluate.make_evaluate(
-            rollouts(models.synthetic.predict),
+            synthetic_rollouts,
             diagnostics=diagnostics_on(problem.domain),
             **options,
         ),
@@ -145,9 +142,9 @@ def score_rows(
         if model == "physical":
             rows[row] |= _coefficient_columns(judge, variables)
             for name, value in judge.models.physical.values(variables).items():
-                shape = judge.true_coefficients.get(name, np.asarray(value)).shape
-                value = np.broadcast_to(value, shape)
-                arrays[f"coefficient/{name}/{row}"] = _on_data_grid(judge, value)
+                if name in judge.true_coefficients:
+                    value = _beside_truth(judge, name, value)
+                arrays[f"coefficient/{name}/{row}"] = _on_data_grid(judge, name, value)
         for split, sims in splits.items():
             summary = evaluate.summarise(errors, sims, dt)
             rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
@@ -164,7 +161,7 @@ def _arrays(judge, shown) -> dict[str, np.ndarray]:
     domain = problem.domain
     quantities = [q for q in problem.quantities if q.is_predicted]
     arrays = {
-        f"coefficient/{name}/truth": _on_data_grid(judge, truth)
+        f"coefficient/{name}/truth": _on_data_grid(judge, name, truth)
         for name, truth in judge.true_coefficients.items()
     }
     if observations.truth is None:
@@ -194,16 +191,37 @@ def _true_coefficients(problem, models, observations) -> dict[str, np.ndarray]:
     result = {}
     for name in models.physical.learned:
         if name in known:
-            value = restrict_value(problem, name, known[name])
-            shape = np.broadcast_shapes(shapes[name].shape, value.shape)
+            value = _truth_to_compare(problem, name, known[name])
+            # A number is compared with a field in each of its cells.
+            shape = shapes[name].shape if value.ndim == 0 else value.shape
             result[name] = np.broadcast_to(value, shape)
     return result
+
+
+def _truth_to_compare(problem, name, value) -> np.ndarray:
+    """Takes a true value from the data's grid to the one that errors are taken on."""
+    value, domain = np.asarray(value, np.float64), problem.physics_domain
+    if domain.times_finer(problem.domain) > 1 and problem.true_values is not None:
+        own = np.asarray(problem.true_values(problem.domain)[name])
+        if own.shape == value.shape and np.allclose(own, value):
+            return np.asarray(problem.true_values(domain)[name])
+    return restrict_value(problem, name, value, problem.resampling.common)
+
+
+def _beside_truth(judge, name, value) -> np.ndarray:
+    """Takes a fitted value to the grid and the shape of the true one."""
+    domain, truth = judge.problem.domain, judge.true_coefficients[name]
+    if truth.shape[: domain.ndim] == domain.resolution:
+        value = restrict_value(judge.problem, name, value, domain)
+    return np.broadcast_to(value, truth.shape)
 
 
 def _coefficient_errors(judge, params) -> dict[str, float]:
     values = judge.models.physical.values(params)
     return {
-        name: float(metrics.relative_error(values[name], truth))
+        name: float(
+            metrics.relative_error(_beside_truth(judge, name, values[name]), truth)
+        )
         for name, truth in judge.true_coefficients.items()
     }
 
@@ -216,12 +234,15 @@ def _coefficient_columns(judge, params) -> dict[str, float]:
     return {"coefficient_error": max(errors.values())} | columns
 
 
-def _on_data_grid(judge, value) -> np.ndarray:
-    """Repeats a field's values on the physical grid to the cells of the data's."""
-    value = np.asarray(value)
+def _on_data_grid(judge, name, value) -> np.ndarray:
+    """Takes a coefficient to the data's grid: means, or repeated in its cells."""
+    value, domain = np.asarray(value), judge.problem.domain
+    factor = domain.times_finer(judge.problem.physics_domain)
+    if not factor:
+        return restrict_value(judge.problem, name, value, domain)
     if value.ndim:
-        for axis in range(judge.problem.domain.ndim):
-            value = np.repeat(value, judge.problem.factor, axis)
+        for axis in range(domain.ndim):
+            value = np.repeat(value, factor, axis)
     return value
 
 

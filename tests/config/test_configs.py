@@ -56,7 +56,7 @@ def test_every_variant_passes_its_check_and_is_json(system, variant):
     assert (stored["experiment_name"], stored["variant"]) == (system, variant)
     again = pde.make_problem(json.loads(json.dumps(problem.spec)))
     assert again.spec == problem.spec
-    assert (again.domain, again.factor) == (problem.domain, problem.factor)
+    assert again.resampling == problem.resampling
 
 
 @pytest.mark.parametrize("system", pde.NAMES)
@@ -208,6 +208,25 @@ def test_circular_padding_in_a_closed_box_is_refused():
         check("heat", "smoke", {"synthetic.padding": "CIRCULAR"})
 
 
-def test_a_physical_grid_that_does_not_divide_the_datas_is_refused():
-    with pytest.raises(ValueError, match=r"physics_resolution=\(20,\) .* whole number"):
-        check("inviscid_burgers", "smoke", {"pde.physics_resolution": (20,)})
+@pytest.mark.parametrize("cells", [20, 48])
+def test_a_physical_grid_that_is_no_multiple_of_the_datas_is_refused(cells):
+    message = rf"physics_resolution=\({cells},\) .* divided or multiplied by a whole"
+    with pytest.raises(ValueError, match=message):
+        check("inviscid_burgers", "smoke", {"pde.physics_resolution": (cells,)})
+
+
+def test_a_physical_grid_has_the_same_factor_along_each_axis():
+    for resolution in ((8, 16), (32, 16), (64, 32)):
+        changes = {"pde.resolution": (16, 16), "pde.physics_resolution": resolution}
+        with pytest.raises(ValueError, match="the same along each axis"):
+            check("heat", "smoke", changes)
+
+
+@pytest.mark.parametrize("cells", [16, 96])
+def test_a_physical_grid_is_coarser_or_finer_by_a_whole_number(cells):
+    changes = {"coefficients.potential.num_modes": 4}
+    changes["pde.physics_resolution"] = (cells,)
+    problem = check("inviscid_burgers", "smoke", changes)
+    assert problem.physics_domain.resolution == (cells,)
+    assert problem.domain.resolution == (32,)
+    assert problem.resampling.common.resolution == (min(cells, 32),)

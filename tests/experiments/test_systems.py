@@ -28,39 +28,94 @@ def test_a_system_runs_to_its_table_and_figures(tmp_path, system, capsys):
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_the_physical_model_may_live_on_a_coarser_grid(tmp_path):
+@pytest.mark.parametrize("cells", [16, 64])
+def test_the_physical_model_may_live_on_another_grid(tmp_path, cells):
     changes = {
-        "pde": {"physics_resolution": (16,)},
+        "pde": {"physics_resolution": (cells,)},
         "coefficients": {"potential": {"num_modes": 4}},
     }
-    systems.run("inviscid_burgers", tmp_path, changes)
+    fitted = systems.run("inviscid_burgers", tmp_path, changes)
     result = hyco_jax.load(tmp_path)
-    # Its own grid has 16 cells; it answers on that of the data, in steps of two.
-    states = np.asarray(result.physical.rollout(np.zeros((32, 1), np.float32), 1))
+    assert result.rows == fitted.rows
+    # It answers on the grid of the data, which has 32 cells.
+    u0 = np.load(tmp_path / "data.npz")["truth"][0, 0]
+    states = np.asarray(result.physical.rollout(u0, 1))
     assert states.shape == (2, 32, 1)
-    np.testing.assert_array_equal(result.coefficients["potential"].shape, (32,))
+    np.testing.assert_array_equal(states, fitted.physical.rollout(u0, 1))
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["rollout/hybrid_physical"].shape == arrays["rollout/truth"].shape
+    # There a field is repeated, or averaged.
     coefficient = arrays["coefficient/potential/hybrid_physical"]
-    np.testing.assert_array_equal(coefficient[::2], coefficient[1::2])
+    np.testing.assert_array_equal(coefficient, result.coefficients["potential"])
+    own = potential(changes, result.physical.params)
+    assert own.shape == (cells,)
+    expected = np.repeat(own, 2) if cells == 16 else own.reshape(32, 2).mean(axis=1)
+    np.testing.assert_allclose(coefficient, expected, rtol=1e-6, atol=1e-7)
+    # Another call finds the run finished; its data score as before.
+    again = systems.run("inviscid_burgers", tmp_path, changes)
+    assert again.rows == result.rows
 
 
-def test_a_true_number_is_compared_with_a_field_where_one_is_fitted():
-    changes = {
-        "pde": {"conductivity": "constant"},
-        "coefficients": {"conductivity": {"kind": "field", "guess": 0.5}},
-    }
+def potential(changes, params):
+    """The fitted field on the physical grid."""
+    settings = systems.make_settings("inviscid_burgers", changes)
+    problem = pde.find("inviscid_burgers").make_problem(settings.pde, settings.data)
+    models = stages.make_models(problem, settings)
+    return np.asarray(models.physical.values(params)["potential"])
+
+
+def make_judge(changes, truth_of):
+    """Of heat on 16² cells, with the true coefficients `truth_of(problem)`."""
     settings = systems.make_settings("heat", changes)
     problem = pde.find("heat").make_problem(settings.pde, settings.data)
     states = np.asarray(jax.random.normal(jax.random.key(0), (3, 7, 16, 16, 1)))
-    truth = Truth(states, problem.true_values(problem.domain))
     data = observations.from_arrays(states, train=(0, 1), val=(2,))
-    data = dataclasses.replace(data, truth=truth)
+    data = dataclasses.replace(data, truth=Truth(states, truth_of(problem)))
     models = stages.make_models(problem, settings, data)
-    judge = rows.make_judge(problem, models, data)
+    return rows.make_judge(problem, models, data)
+
+
+FIELD = {"coefficients": {"conductivity": {"kind": "field", "guess": 0.5}}}
+FINER = FIELD | {"pde": {"physics_resolution": (32, 32)}}
+
+
+def test_a_true_number_is_compared_with_a_field_where_one_is_fitted():
+    changes = FIELD | {"pde": {"conductivity": "constant"}}
+    judge = make_judge(changes, lambda problem: problem.true_values(problem.domain))
     np.testing.assert_array_equal(
         judge.true_coefficients["conductivity"], np.ones((16, 16))
     )
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_finer_field_is_compared_with_the_truth_on_the_finest_grid_it_is_known_on(
+    is_own,
+):
+    def truth_of(problem):
+        scale = 1 if is_own else 2
+        truth = problem.true_values(problem.domain)["conductivity"]
+        return {"conductivity": scale * truth}
+
+    judge = make_judge(FINER, truth_of)
+    raw = {"conductivity": jax.random.normal(jax.random.key(1), (32, 32))}
+    value = np.asarray(judge.models.physical.values(raw)["conductivity"], np.float64)
+    means = value.reshape(16, 2, 16, 2).mean(axis=(1, 3))
+    # Loaded data may have another truth than the problem's: on their own grid.
+    truth, found = truth_of(judge.problem)["conductivity"], means
+    if is_own:
+        fine = judge.problem.physics_domain
+        truth, found = judge.problem.true_values(fine)["conductivity"], value
+    error = np.linalg.norm(found - truth) / np.linalg.norm(truth)
+    scored, arrays = rows.score_rows(judge, {"physical_alone": ("physical", raw)}, {})
+    assert scored["physical_alone"]["coefficient_error"] == pytest.approx(error, 1e-5)
+    drawn = arrays["coefficient/conductivity/physical_alone"]
+    np.testing.assert_allclose(drawn, means, rtol=1e-5)
+    assert arrays["coefficient/conductivity/truth"].shape == (16, 16)
+
+
+def test_a_true_field_on_another_grid_is_refused():
+    with pytest.raises(ValueError, match=r"conductivity has shape \(5, 5\), expected"):
+        make_judge(FIELD, lambda problem: {"conductivity": np.ones((5, 5))})
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -1,5 +1,7 @@
 """States with several quantities: what is predicted, and the same on coarser grids."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,9 @@ from hyco_jax.grids import quantities, resampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.grids.resampling import Resampling
+from hyco_jax.pde.kernels import pressure
 from hyco_jax.types import Trajectories
+from tests import order
 
 SMOKE = (
     Quantity("density"),
@@ -83,12 +87,13 @@ def test_restriction_undoes_prolongation(key, domain):
 def test_restriction_keeps_the_integral_and_the_net_outflow(key, domain):
     fine = random_state(key, domain)
     coarse = restrict(fine, 2, SMOKE, domain)
+    half = dataclasses.replace(domain, resolution=(4, 6))
     np.testing.assert_allclose(
         coarse[..., 0].mean((1, 2)), fine[..., 0].mean((1, 2)), atol=1e-6
     )
     # A coarse cell's outflow is that of its four cells: the faces between them cancel.
     blocks = outflow(fine, domain).reshape(3, 4, 2, 6, 2).sum(axis=(2, 4))
-    np.testing.assert_allclose(outflow(coarse, domain.coarsened(2)), blocks, atol=1e-5)
+    np.testing.assert_allclose(outflow(coarse, half), blocks, atol=1e-5)
 
 
 def outflow(u, domain):
@@ -114,11 +119,77 @@ def test_prolongation_is_exact_for_linear_states():
 
 
 def test_a_coarse_cell_is_observed_if_all_of_its_cells_are():
-    grids = Resampling(Domain((6,), (1.0,)), 2, (Quantity("u"),))
+    grids = Resampling(Domain((6,), (1.0,)), Domain((3,), (1.0,)), (Quantity("u"),))
     weights = np.array([1, 1, 1, 0, 0, 0], np.float32).reshape(1, 1, 6, 1)
     states = jnp.where(weights > 0, jnp.arange(6.0).reshape(1, 1, 6, 1), jnp.nan)
-    real = grids.restrict_observed(Trajectories(states, jnp.asarray(weights)))
+    real = grids.observed_to_common(Trajectories(states, jnp.asarray(weights)))
     np.testing.assert_array_equal(real.weights.ravel(), [1, 0, 0])
     assert float(real.states[0, 0, 0, 0]) == 0.5
-    one = grids.restrict_observed(Trajectories(states, jnp.ones((1, 1, 1, 1))))
+    one = grids.observed_to_common(Trajectories(states, jnp.ones((1, 1, 1, 1))))
     assert one.weights.shape == (1, 1, 1, 1)
+
+
+def test_what_is_observed_stays_as_it_is_where_the_physical_grid_is_finer(key):
+    domain = BOXES[0]
+    u = random_state(key, domain)
+    grids = Resampling(domain, domain.refined(3), SMOKE)
+    assert grids.common == domain
+    real = Trajectories(u[:, None], jnp.ones((1, 1, 8, 1, 1)))
+    kept = grids.observed_to_common(real)
+    assert kept.states is real.states and kept.weights is real.weights
+    assert grids.to_physical(u).shape == (3, 24, 36, 4)
+    np.testing.assert_allclose(grids.to_data(grids.to_physical(u)), u, atol=1e-6)
+
+
+def test_both_directions_undo_each_other_on_a_coarser_grid_too(key):
+    coarse = BOXES[1]
+    u = random_state(key, coarse)
+    grids = Resampling(coarse.refined(2), coarse, SMOKE)
+    assert grids.common == coarse
+    np.testing.assert_allclose(grids.to_physical(grids.to_data(u)), u, atol=1e-6)
+    same = Resampling(coarse, coarse, SMOKE)
+    assert same.to_physical(u) is u and same.to_data(u) is u and same.to_common(u) is u
+
+
+def test_a_grid_is_a_whole_number_of_times_finer_or_not():
+    domain = BOXES[0]
+    assert [domain.refined(n).times_finer(domain) for n in (1, 2, 5)] == [1, 2, 5]
+    others = (
+        domain.refined(2),
+        Domain((12, 12), domain.extent),
+        Domain((4, 4), domain.extent),
+        Domain((4, 6), (2.0, 4.0)),
+        Domain((4, 6), domain.extent, periodic=False),
+        Domain((4,), (2.0,)),
+    )
+    assert [domain.times_finer(other) for other in others] == [0] * len(others)
+    with pytest.raises(ValueError, match="divided or multiplied by a whole number"):
+        Resampling(domain, others[1], SMOKE)
+
+
+@BOTH_BOXES
+def test_a_prolonged_velocity_has_the_same_net_outflow_of_every_coarse_cell(
+    key, domain
+):
+    u = random_state(key, domain)
+    fine = outflow(prolong(u, 2, SMOKE, domain), domain.refined(2))
+    blocks = fine.reshape(3, 8, 2, 12, 2).sum(axis=(2, 4))
+    np.testing.assert_allclose(blocks, outflow(u, domain), atol=1e-5)
+
+
+def test_the_divergence_of_a_prolonged_solenoidal_velocity_is_of_first_order():
+    quantity = (Quantity("velocity", 2, is_staggered=True),)
+    errors = []
+    for n in (16, 32, 64):
+        domain = Domain((n, n), (2 * np.pi,) * 2)
+        # The differences of a stream function at the corners: no cell has an outflow.
+        x, y = np.moveaxis(domain.coordinates() - np.array(domain.dx) / 2, -1, 0)
+        stream = np.sin(x + 2 * y) + np.cos(2 * x - y)
+        along_x = np.roll(stream, -1, 1) - stream
+        along_y = stream - np.roll(stream, -1, 0)
+        u = jnp.float32(np.stack([along_x, along_y], axis=-1)[None] / domain.dx[0])
+        assert abs(pressure.divergence(domain, u[0])).max() < 1e-5
+        fine = domain.refined(2)
+        (u,) = prolong(u, 2, quantity, domain)
+        errors.append(abs(pressure.divergence(fine, u)).max())
+    assert order.of(errors).order == pytest.approx(1, abs=0.15)
