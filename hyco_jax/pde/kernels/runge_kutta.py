@@ -25,17 +25,17 @@ def ssp3(
         constrain: Linear projection on which states are to stay, after each Euler step.
     """
 
-    def stage(planes_now, factors):
+    def stage(current, factors):
         before, now = factors
-        euler = constrain(_combine((1, planes_now), (dt, rate(planes_now))))
+        euler = constrain(_combine((1, current), (dt, rate(current))))
         return _combine((before, planes), (now, euler)), None
 
     dtype = jax.tree.leaves(planes)[0].dtype
     factors = np.array([[0, 1], [3 / 4, 1 / 4], [1 / 3, 2 / 3]], dtype)
     # A loop: XLA would fuse stage into stage, and compute neighbours over and over.
-    return lax.scan(jax.checkpoint(stage, prevent_cse=False), planes, tuple(factors.T))[
-        0
-    ]
+    # And computed again backward, which is less than reading what it would store.
+    stage = jax.checkpoint(stage, prevent_cse=False)
+    return lax.scan(stage, planes, tuple(factors.T))[0]
 
 
 def repeat(step: Callable[[Planes], Planes], planes: Planes, times: int) -> Planes:
