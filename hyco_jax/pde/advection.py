@@ -20,7 +20,7 @@ PhiFlow's `advect.semi_lagrangian`:
 The step is piecewise smooth in a and m: its slope jumps where a departure point crosses
 a cell centre. It is fastest where no displacement exceeds a cell (see `transport`).
 
-Good values: extent 100, 64² to 128² cells, dt 0.05, the swirl below of speed up to 16.
+Good values: extent 100, 64² to 128² cells, dt 0.05, the swirl below of speed up to 7.
 
 Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, with
 respect to a, m and u.
@@ -58,10 +58,12 @@ class Settings(GridSettings):
     extent: tuple[float, ...] = (100.0, 100.0)
     dt: float = 0.4
     factor: float = key(1.0, "the true one, of the known swirl", rules.positive())
-    swirl_strength: float = key(0.25, "its largest angular velocity", rules.number())
+    swirl_strength: float = key(
+        0.25, "bound of its angular velocity, see swirl_velocity", rules.number()
+    )
     modulation_strength: float = key(
         0.05,
-        "largest speed of the true one, in sides of the box a time",
+        "bound of the true one's speed, in sides of the box a time",
         rules.number(),
     )
     modulation_width: float = key(0.1, "of its ring, in sides", rules.positive())
@@ -178,12 +180,12 @@ def sample_u0(
         velocity: The known velocity, shape `(*S, D)`; by default `swirl_velocity`.
 
     Returns:
-        Shape `(N, *S, 1 + D)`, float32.
+        Shape `(N, *S, 1 + D)`, of JAX's default float.
 
     Raises:
         ValueError: If the velocity has another shape, or none is given in 1-D.
     """
-    velocity = np.float32(swirl_velocity(domain) if velocity is None else velocity)
+    velocity = np.asarray(swirl_velocity(domain) if velocity is None else velocity)
     shape = (*domain.resolution, domain.ndim)
     if velocity.shape != shape:
         raise ValueError(
@@ -192,6 +194,7 @@ def sample_u0(
         )
     noise = sampling.sample_u0(key, domain, num_samples, scale, num_channels=1)
     density = amplitude * jnp.tanh(2 * noise)
+    velocity = jnp.asarray(velocity, noise.dtype)
     velocities = jnp.broadcast_to(velocity, (num_samples, *shape))
     return jnp.concatenate([density, velocities], axis=-1)
 
@@ -201,14 +204,15 @@ def swirl_velocity(
 ) -> np.ndarray:
     """Returns a swirl about the centre, in 3-D about its axis along z.
 
-    Its angular velocity is strength·exp(-((r - radius)/width)²). Divergence-free, but
-    it jumps at the sides of the box, to which it has not quite fallen off.
+    Its angular velocity is strength·exp(-((r - radius)/width)²)·(1 - (2r)²)², and 0
+    beyond r = 1/2, r in units of the shortest side. So it ends before the sides of the
+    periodic box: it is divergence-free and once continuously differentiable everywhere.
 
     Args:
         domain: The grid, 2-D or 3-D.
-        strength: Largest angular velocity, 1/time.
-        radius: Where it is largest, in units of the shortest side of the box.
-        width: Of the ring, in the same unit.
+        strength: Bound of the angular velocity, 1/time. With the default ring, the
+            largest is half of it, at r = 0.25.
+        radius, width: Of the ring, in units of the shortest side.
 
     Returns:
         Shape `(*S, D)`, float64, length/time.
@@ -217,7 +221,7 @@ def swirl_velocity(
         ValueError: If the domain is 1-D.
     """
     r, _, tangent = polar.about_centre(domain)
-    speed = strength * r * np.exp(-(((r - radius) / width) ** 2))
+    speed = strength * r * np.exp(-(((r - radius) / width) ** 2)) * polar.taper(r)
     return min(domain.extent) * speed[..., None] * tangent
 
 
@@ -228,13 +232,15 @@ def ring_modulation(
     width: float = 0.05,
     num_lobes: int = 6,
 ) -> np.ndarray:
-    """Returns the tangential field strength·exp(-((r - radius)/width)²)·sin(n θ).
+    """Returns strength·exp(-((r - radius)/width)²)·(1 - (2r)²)²·sin(n θ), tangential.
 
-    The true modulation of HYCO-PhiFlow; of largest speed 5 on a box of extent 100.
+    0 beyond r = 1/2, r in units of the shortest side. HYCO-PhiFlow's true modulation
+    but for the bracket, which takes it to 0 at the sides of the periodic box.
 
     Args:
         domain: The grid, 2-D or 3-D.
-        strength: Largest speed, in shortest sides of the box per unit of time.
+        strength: Bound of the speed, in shortest sides of the box per unit of time.
+            With the default ring, the largest is 0.42 of it.
         radius, width: Of the ring, in units of the shortest side.
         num_lobes: Number n of waves around the ring.
 
@@ -245,6 +251,6 @@ def ring_modulation(
         ValueError: If the domain is 1-D.
     """
     r, angle, tangent = polar.about_centre(domain)
-    speed = strength * np.exp(-(((r - radius) / width) ** 2))
+    speed = strength * np.exp(-(((r - radius) / width) ** 2)) * polar.taper(r)
     speed *= np.sin(num_lobes * angle)
     return min(domain.extent) * speed[..., None] * tangent

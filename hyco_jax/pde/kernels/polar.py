@@ -28,3 +28,11 @@ def about_centre(domain: Domain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tangent = np.zeros_like(x)
     tangent[..., 0], tangent[..., 1] = -np.sin(angle), np.cos(angle)
     return np.hypot(x[..., 0], x[..., 1]), angle, tangent
+
+
+def taper(r: np.ndarray) -> np.ndarray:
+    """Returns (1 - (2r)²)², and 0 where r, in shortest sides of the box, is above 1/2.
+
+    Its slope is 0 at r = 1/2, where a circle about the centre touches the sides.
+    """
+    return np.clip(1 - 4 * r**2, 0, None) ** 2
