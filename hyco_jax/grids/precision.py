@@ -29,12 +29,12 @@ def float64_on_cpu() -> Iterator[jax.Device]:
         The device, to put arrays on that exist already.
 
     Raises:
-        RuntimeError: If JAX was told to leave the CPU out.
+        ValueError: If JAX was told to leave the CPU out.
     """
     try:
         (device, *_) = jax.local_devices(backend="cpu")
     except RuntimeError as error:
-        raise RuntimeError(
+        raise ValueError(
             "the truth is simulated in float64 on the CPU, which JAX was told to leave "
             "out; add it to the platforms, such as JAX_PLATFORMS=cuda,cpu"
         ) from error
