@@ -10,8 +10,8 @@ from jax import lax
 from hyco_jax.grids.domain import Domain
 from hyco_jax.types import Array
 
-# Waves whose part is smaller than this share of the largest one are left out, and those
-# that are shorter than this part of the box.
+# Along each axis, waves whose part is smaller than this share of the largest one are
+# left out, and those of more periods.
 _SMALLEST = 1e-4
 _MAX_WAVES = 64
 
