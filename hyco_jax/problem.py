@@ -60,6 +60,14 @@ class GridSettings:
             )
         return domain
 
+    @property
+    def longest_cell(self) -> float:
+        """Of the grids of both models, which an edge has to suit."""
+        grids = filter(None, (self.resolution, self.physics_resolution))
+        return max(
+            x / n for grid in grids for x, n in zip(self.extent, grid, strict=True)
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -72,6 +80,8 @@ class Problem:
         roles: What the PDE expects of its coefficients, by name.
         make_step: Maps a grid, a time step and the largest value of each coefficient
             to `step(values, u)`.
+        make_true_step: With which data are simulated: the most accurate scheme there
+            is; `make_step` by default.
         sample_u0: Maps a key, a grid and a number to initial states `(num, *S, C)`,
             from which models predict for each other; by default they start from the
             data's own.
@@ -91,6 +101,9 @@ class Problem:
     make_step: Callable[[Domain, float, Mapping[str, float]], PdeStep]
     sample_u0: Callable[[Array, Domain, int], Array] | None = None
     true_values: Callable[[Domain], Mapping[str, np.ndarray | float]] | None = None
+    make_true_step: Callable[[Domain, float, Mapping[str, float]], PdeStep] | None = (
+        None
+    )
     physics_resolution: tuple[int, ...] = ()
     diagnostics: Callable[[Domain, Array], dict[str, Array]] | None = None
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)

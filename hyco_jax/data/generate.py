@@ -10,7 +10,7 @@ from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key
 from hyco_jax.data import simulation
 from hyco_jax.data.observations import Observations, Truth
-from hyco_jax.grids import resampling
+from hyco_jax.grids import precision, resampling
 from hyco_jax.problem import Problem
 from hyco_jax.types import Array, Trajectories
 
@@ -80,6 +80,8 @@ def check(settings: DataSettings, ndim: int):
 def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observations:
     """Simulates a problem on a finer grid and observes it.
 
+    The truth is simulated in float64 on the CPU, and kept as float32.
+
     Args:
         problem: The physical system; it knows true values and draws initial states.
         settings: How.
@@ -88,6 +90,9 @@ def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observatio
     Returns:
         The observations with their truth. Without a `test_sim`, simulations for the
         test follow the others; no other draw depends on them.
+
+    Raises:
+        ValueError: If a simulation blows up, or JAX was told to leave the CPU out.
     """
     sim_key, noise_key = jax.random.split(key)
     test, num_test = settings.test_sim, 0
@@ -108,25 +113,27 @@ def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observatio
             problem.predicted,
         )
 
-    observed = observe(noise_key, true_states[: settings.num_sims])
+    observed = observe(noise_key, jnp.asarray(true_states[: settings.num_sims]))
     if num_test:
-        later = true_states[settings.num_sims :]
+        later = jnp.asarray(true_states[settings.num_sims :])
         tested = observe(jax.random.fold_in(noise_key, 1), later).states
         states = jnp.concatenate([observed.states, tested])
         observed = Trajectories(states, observed.weights)
     values = problem.true_values(problem.domain)
-    truth = Truth(
-        np.asarray(true_states), {k: np.asarray(v) for k, v in values.items()}
-    )
+    coefficients = {name: np.float32(value) for name, value in values.items()}
+    truth = Truth(true_states, coefficients)
     return Observations(observed, settings.train_sim, settings.val_sim, test, truth)
 
 
-def _simulate(problem, settings, key, num_test) -> Array:
-    """True states of all simulations, those for the test drawn apart and last."""
+def _simulate(problem, settings, key, num_test) -> np.ndarray:
+    """True states of all simulations, those for the test drawn apart and last.
+
+    In float64: the many small steps of a fine grid drift in float32.
+    """
     factor = settings.refine
     fine = problem.domain.refined(factor)
+    make_step = problem.make_true_step or problem.make_step
 
-    @jax.jit
     def sample(key):
         u0 = problem.sample_u0(key, fine, settings.num_sims)
         if not num_test:
@@ -135,16 +142,34 @@ def _simulate(problem, settings, key, num_test) -> Array:
         other = problem.sample_u0(jax.random.fold_in(key, 1), fine, num_test + 1)
         return jnp.concatenate([u0, other[1:]])
 
-    values = {
-        name: np.asarray(value, np.float32)
-        for name, value in problem.true_values(fine).items()
-    }
-    largest = {name: float(value.max()) for name, value in values.items()}
-    return simulation.simulate(
-        problem.make_step(fine, problem.dt / factor, largest),
-        jax.tree.map(jnp.asarray, values),
-        sample(key),
-        settings.num_steps,
-        factor,
-        lambda u: resampling.restrict(u, factor, problem.quantities, fine),
-    )
+    with precision.float64_on_cpu() as device:
+        values = {
+            name: np.asarray(value, np.float64)
+            for name, value in problem.true_values(fine).items()
+        }
+        largest = {name: float(value.max()) for name, value in values.items()}
+        states = simulation.simulate(
+            make_step(fine, problem.dt / factor, largest),
+            jax.tree.map(jnp.asarray, values),
+            jax.jit(sample)(jax.device_put(key, device)).astype(float),
+            settings.num_steps,
+            factor,
+            lambda u: resampling.restrict(u, factor, problem.quantities, fine),
+        )
+        # What float32 can't hold becomes inf, which is found next.
+        with np.errstate(over="ignore"):
+            states = np.asarray(states).astype(np.float32)
+    _check_finite(states, problem.dt)
+    return states
+
+
+def _check_finite(states, dt):
+    bad = ~np.isfinite(states).all(axis=tuple(range(2, states.ndim)))
+    if bad.any():
+        step, sim = np.argwhere(bad.T)[0]
+        raise ValueError(
+            f"the truth of simulation {sim} is not finite from t = {step * dt:g} on, "
+            f"step {step} of {states.shape[1] - 1}, and it is the first; raise "
+            "data.refine or lower pde.dt, and see that no speed exceeds pde.max_speed "
+            "if there is one"
+        )

@@ -9,8 +9,12 @@ import numpy as np
 from hyco_jax.data.statistics import variance
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
-from hyco_jax.models import stepper
 from hyco_jax.types import Array, Params, StepFn, Trajectories
+
+# On 2 cores 7 at once take 0.2 to 0.9 times as long as one after the other (1024 cells
+# of Burgers' equation, 128² of each system; Kolmogorov flow 2.2 times), and 6 times the
+# memory: some 30 MiB of float64 at 128².
+_AT_ONCE = 8
 
 
 def simulate(
@@ -32,16 +36,26 @@ def simulate(
         restrict: Maps states on the solver's grid to the record's, if they differ.
 
     Returns:
-        States on the record's grid, shape `(N, T + 1, *S, C)`.
+        States on the record's grid, shape `(N, T + 1, *S, C)`. Those on the solver's
+        are never kept.
     """
+    recorded = (lambda u: u) if restrict is None else restrict
 
     def record_step(params, u):
-        return jax.lax.fori_loop(0, factor, lambda _, u: step(params, u), u)
+        u = jax.lax.fori_loop(0, factor, lambda _, u: step(params, u), u)
+        return u, recorded(u)
+
+    def trajectory(params, u0):
+        states = jax.lax.scan(
+            lambda u, _: record_step(params, u), u0, length=num_steps
+        )[1]
+        return jnp.concatenate([recorded(u0)[None], states])
 
     @jax.jit
     def run(params, u0):
-        states = stepper.rollouts(record_step, params, u0, num_steps)
-        return states if restrict is None else restrict(states)
+        return jax.lax.map(
+            lambda u0: trajectory(params, u0), u0, batch_size=min(_AT_ONCE, len(u0))
+        )
 
     return run(params, u0)
 

@@ -119,6 +119,9 @@ def make_problem(
         make_step=functools.partial(
             make_step, scheme=settings.scheme, max_speed=max_speed
         ),
+        make_true_step=functools.partial(
+            make_step, scheme="central", max_speed=max_speed
+        ),
         sample_u0=draw,
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
@@ -216,12 +219,12 @@ def sample_u0(
         velocity: The known velocity, shape `(*S, D)`; by default `swirl_velocity`.
 
     Returns:
-        Shape `(N, *S, 1 + D)`, float32.
+        Shape `(N, *S, 1 + D)`, of JAX's default float.
 
     Raises:
         ValueError: If the velocity has another shape, or none is given in 1-D.
     """
-    velocity = np.float32(swirl_velocity(domain) if velocity is None else velocity)
+    velocity = np.asarray(swirl_velocity(domain) if velocity is None else velocity)
     shape = (*domain.resolution, domain.ndim)
     if velocity.shape != shape:
         raise ValueError(
@@ -230,6 +233,7 @@ def sample_u0(
         )
     noise = sampling.sample_u0(key, domain, num_samples, scale, num_channels=1)
     density = amplitude * jnp.tanh(2 * noise)
+    velocity = jnp.asarray(velocity, noise.dtype)
     velocities = jnp.broadcast_to(velocity, (num_samples, *shape))
     return jnp.concatenate([density, velocities], axis=-1)
 
@@ -239,14 +243,15 @@ def swirl_velocity(
 ) -> np.ndarray:
     """Returns a swirl about the centre, in 3-D about its axis along z.
 
-    Its angular velocity is strength·exp(-((r - radius)/width)²). Divergence-free, but
-    it jumps at the sides of the box, to which it has not quite fallen off.
+    Its angular velocity is strength·exp(-((r - radius)/width)²), r in units of the
+    shortest side, times `polar.taper`, which takes HYCO-PhiFlow's swirl to 0 at the
+    sides of the periodic box, where it would jump. Divergence-free and smooth.
 
     Args:
         domain: The grid, 2-D or 3-D.
         strength: Largest angular velocity, 1/time.
-        radius: Where it is largest, in units of the shortest side of the box.
-        width: Of the ring, in the same unit.
+        radius: Where it is largest, below 0.4.
+        width: Of the ring.
 
     Returns:
         Shape `(*S, D)`, float64, length/time.
@@ -255,7 +260,7 @@ def swirl_velocity(
         ValueError: If the domain is 1-D.
     """
     r, _, tangent = polar.about_centre(domain)
-    speed = strength * r * np.exp(-(((r - radius) / width) ** 2))
+    speed = strength * r * np.exp(-(((r - radius) / width) ** 2)) * polar.taper(r)
     return min(domain.extent) * speed[..., None] * tangent
 
 
@@ -268,7 +273,8 @@ def ring_modulation(
 ) -> np.ndarray:
     """Returns the tangential field strength·exp(-((r - radius)/width)²)·sin(n θ).
 
-    The true modulation of HYCO-PhiFlow; of largest speed 5 on a box of extent 100.
+    The true modulation of HYCO-PhiFlow, of largest speed 5 on a box of extent 100, but
+    for `polar.taper`, which takes it to 0 at the sides of the periodic box.
 
     Args:
         domain: The grid, 2-D or 3-D.
@@ -283,6 +289,6 @@ def ring_modulation(
         ValueError: If the domain is 1-D.
     """
     r, angle, tangent = polar.about_centre(domain)
-    speed = strength * np.exp(-(((r - radius) / width) ** 2))
+    speed = strength * np.exp(-(((r - radius) / width) ** 2)) * polar.taper(r)
     speed *= np.sin(num_lobes * angle)
     return min(domain.extent) * speed[..., None] * tangent

@@ -96,6 +96,9 @@ def make_problem(
             scheme=settings.scheme,
             max_speed=max_speed,
         ),
+        make_true_step=functools.partial(
+            make_step, scheme="central", max_speed=max_speed
+        ),
         sample_u0=functools.partial(
             sample_u0, scale=data.scale, amplitude=data.amplitude
         ),

@@ -95,13 +95,15 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
+    # Of the disc; the coarsest grid, that of the physical model, has to carry it.
+    edge = 3 * settings.longest_cell
 
     def draw(key, domain, num):
         u0 = sample_u0(key, domain, num, data.scale, data.amplitude, data.num_blobs)
         if data.initial == "blobs":
             return u0
         # The published test has one initial state; the others are for validation.
-        return u0.at[0].set(jnp.asarray(disc_u0(domain, data.scale), u0.dtype))
+        return u0.at[0].set(disc_u0(domain, data.scale, edge))
 
     return Problem(
         domain=domain,
@@ -216,7 +218,8 @@ def sample_u0(
     """Samples states (1, 0) with round blobs of v at random places.
 
     A blob's edge is smooth: exp(-(|x - c|/scale)⁴). In its middle u is 1 - amplitude
-    and v is drawn between amplitude/2 and amplitude. Overlaps take the stronger one.
+    and v is drawn between amplitude/2 and amplitude. On overlaps see
+    `patches.random_blobs`.
 
     Args:
         key: PRNG key.
@@ -227,7 +230,7 @@ def sample_u0(
         num_blobs: Blobs of each state.
 
     Returns:
-        Shape `(N, *S, 2)`, float32.
+        Shape `(N, *S, 2)`, of JAX's default float.
 
     Raises:
         ValueError: If `scale`, `amplitude` or `num_blobs` is out of range.
@@ -240,11 +243,13 @@ def sample_u0(
     return jnp.stack([1 - amplitude * tallest, amplitude * weighted], axis=-1)
 
 
-def disc_u0(domain: Domain, radius: float = 10.0) -> np.ndarray:
+def disc_u0(domain: Domain, radius: float = 10.0, edge: float = 5.0) -> Array:
     """Returns the initial state of the published test, shape `(*S, 2)`.
 
-    (1, 0) outside a disc in the middle of the box, (0.5, 0.5) in it.
+    (1, 0) outside a disc in the middle of the box, (0.5, 0.5) in it. In the published
+    one u and v jump at its edge; here it is `patches.sphere`'s, so that all grids get
+    the same.
     """
     away = domain.coordinates() - np.array(domain.extent) / 2
-    disc = np.linalg.norm(away, axis=-1) <= radius
-    return np.where(disc[..., None], 0.5, [1.0, 0.0])
+    disc = patches.sphere(jnp.asarray(away), radius, edge)
+    return jnp.concatenate([1 - 0.5 * disc, 0.5 * disc], axis=-1)

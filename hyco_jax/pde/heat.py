@@ -31,7 +31,6 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -41,7 +40,6 @@ from hyco_jax.data import generate
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
-from hyco_jax.models import expansions
 from hyco_jax.models.coefficients import Role
 from hyco_jax.pde.kernels import checks, conduction, exact_diffusion
 from hyco_jax.problem import GridSettings, Problem, make_spec
@@ -192,9 +190,7 @@ def sample_u0(
 ) -> Array:
     """Samples smooth random temperatures that fit the box.
 
-    In a periodic box see `sampling.sample_u0`. In a closed one they are sums of sine
-    waves that vanish at the walls, their coefficients normal times
-    `exp(-(scale |k|)² / 2)`.
+    In a periodic box see `sampling.sample_u0`, in a closed one `sampling.sample_sines`.
 
     Args:
         key: PRNG key.
@@ -204,26 +200,14 @@ def sample_u0(
         amplitude: Root mean square of each state.
 
     Returns:
-        Shape `(N, *S, 1)`, float32.
+        Shape `(N, *S, 1)`, of JAX's default float.
 
     Raises:
         ValueError: If the correlation length leaves no wave that fits the box.
     """
     if domain.periodic:
         return sampling.sample_u0(key, domain, num_samples, scale, amplitude, 1)
-    squares = np.sum(exact_diffusion.sine_numbers(domain) ** 2, axis=-1)
-    lowpass = np.exp(-(scale**2) * squares / 2).astype(np.float32)
-    if not lowpass.any():
-        raise ValueError(
-            f"scale={scale} smooths away every wave of a box of extent "
-            f"{domain.extent}; choose a smaller one"
-        )
-    shape = (num_samples, *domain.resolution)
-    spectra = lowpass * jax.random.normal(key, shape, jnp.float32)
-    u = jax.vmap(lambda s: exact_diffusion.from_sines(domain, s))(spectra)
-    axes = tuple(range(1, u.ndim))
-    rms = jnp.sqrt(jnp.mean(u**2, axis=axes, keepdims=True))
-    return (amplitude * u / rms)[..., None]
+    return sampling.sample_sines(key, domain, num_samples, scale, amplitude)
 
 
 def two_bumps_conductivity(domain: Domain) -> np.ndarray:
@@ -232,9 +216,12 @@ def two_bumps_conductivity(domain: Domain) -> np.ndarray:
     0.1 + 3 exp(-|x - (1, 1)|²) + 2.5 exp(-|x + (2, 2)|²), at most 2.5, with x from the
     middle of the box, which is 6 by 6.
     """
-    centers = np.array(TRUE_CENTERS) + np.array(domain.extent) / 2
-    bumps = expansions.gaussian_bumps(domain, TRUE_AMPLITUDES, centers, offset=OFFSET)
-    return np.minimum(np.asarray(bumps.value(bumps.raw)), np.float32(LIMIT))
+    x = domain.coordinates() - np.array(domain.extent) / 2
+    bumps = [
+        amplitude * np.exp(-np.sum((x - center) ** 2, axis=-1))
+        for amplitude, center in zip(TRUE_AMPLITUDES, TRUE_CENTERS, strict=True)
+    ]
+    return np.minimum(OFFSET + sum(bumps), LIMIT)
 
 
 def two_gaussians_u0(domain: Domain) -> np.ndarray:

@@ -88,7 +88,7 @@ def make_problem(
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
     # Along a trajectory u²/2 + φ stays, and φ is between -scale and scale.
-    fastest = math.hypot(
+    max_speed = settings.max_speed or math.hypot(
         sampling.PEAK * data.amplitude, 2 * abs(settings.potential_scale) ** 0.5
     )
 
@@ -101,9 +101,11 @@ def make_problem(
         quantities=quantities(domain),
         roles=COEFFICIENTS,
         make_step=functools.partial(
-            make_step,
-            scheme=settings.scheme,
-            max_speed=settings.max_speed or fastest,
+            make_step, scheme=settings.scheme, max_speed=max_speed
+        ),
+        # There are shocks.
+        make_true_step=functools.partial(
+            make_step, scheme="limited", max_speed=max_speed
         ),
         sample_u0=functools.partial(
             sample_u0,

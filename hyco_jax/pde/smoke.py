@@ -33,6 +33,7 @@ differentiable in reverse mode with respect to the coefficients and the state.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -116,19 +117,21 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain(periodic=False)
+    # Of the inflow; the coarsest grid, that of the physical model, has to carry it.
+    edge = 3 * settings.longest_cell
     has_inflow = settings.has_inflow
     used = [name for name in COEFFICIENTS if has_inflow or name != "inflow_rate"]
 
     max_speed = settings.max_speed or _free_fall(settings, data)
 
-    def make(domain, dt, upper):
+    def make(domain, dt, upper, substeps=settings.substeps, scheme=settings.scheme):
         step = make_step(
             domain,
             dt,
             upper,
-            settings.substeps or None,
+            substeps or None,
             has_inflow,
-            scheme=settings.scheme,
+            scheme=scheme,
             max_speed=max_speed,
         )
         return lambda values, u: step({name: values[name] for name in used}, u)
@@ -146,7 +149,10 @@ def make_problem(
         quantities=quantities(domain, has_inflow),
         roles=COEFFICIENTS,
         make_step=make,
-        sample_u0=lambda *a: sample_u0(*a, data.scale, data.amplitude, has_inflow),
+        make_true_step=functools.partial(make, substeps=0, scheme="limited"),
+        sample_u0=lambda *a: sample_u0(
+            *a, data.scale, data.amplitude, has_inflow, edge
+        ),
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
@@ -268,6 +274,7 @@ def sample_u0(
     scale: float,
     amplitude: float,
     has_inflow: bool = True,
+    edge: float | None = None,
 ) -> Array:
     """Samples fluids at rest: a source at a random place, or a cloud of smoke.
 
@@ -282,16 +289,22 @@ def sample_u0(
         amplitude: Value of the mask inside the source, or root mean square of the
             smoke, which has mean zero.
         has_inflow: Which of the two.
+        edge: Width of the source's edge, in units of the extent; by default its radius.
 
     Returns:
-        Shape `(N, *S, C)`, float32.
+        Shape `(N, *S, C)`, of JAX's default float.
+
+    Raises:
+        ValueError: If the edge is too wide for the radius, or the correlation length
+            leaves no wave.
     """
     shape = (num_samples, *domain.resolution)
-    velocity = jnp.zeros((*shape, domain.ndim), jnp.float32)
+    velocity = jnp.zeros((*shape, domain.ndim))
     if not has_inflow:
         density = sampling.sample_u0(key, domain, num_samples, scale, amplitude, 1)
         return jnp.concatenate([density, velocity], axis=-1)
-    mask = amplitude * patches.random_sources(key, domain, num_samples, scale)
+    edge = scale if edge is None else edge
+    mask = amplitude * patches.random_sources(key, domain, num_samples, scale, edge)
     return jnp.concatenate([jnp.zeros((*shape, 1)), velocity, mask], axis=-1)
 
 

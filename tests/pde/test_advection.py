@@ -6,6 +6,7 @@ import pytest
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.pde import advection
+from hyco_jax.pde.kernels import polar
 from tests import order
 from tests.pde import table
 from tests.pde.compiled import Query, advance
@@ -95,7 +96,7 @@ def test_a_ring_of_a_swirl_turns_by_its_angular_velocity(x64):
     domain, dt, num_steps = Domain((64, 64), (10.0, 10.0)), 0.1, 10
     x = domain.coordinates() - 5.0
     r, angle = np.hypot(x[..., 0], x[..., 1]), np.arctan2(x[..., 1], x[..., 0])
-    speed = 0.8 * np.exp(-(((r - 3.0) / 1.5) ** 2))
+    speed = 0.8 * np.exp(-(((r - 3.0) / 1.5) ** 2)) * polar.taper(r / 10)
     envelope = np.exp(-(((r - 3.0) / 0.8) ** 2))
     u = join(envelope * np.cos(angle), advection.swirl_velocity(domain, strength=0.8))
     step = advection.make_step(domain, dt, {})
@@ -133,6 +134,8 @@ def test_samples_are_bounded_patches_and_carry_the_velocity(key):
     assert not np.allclose(u0[0, ..., 0], u0[1, ..., 0], atol=0.1)
     for u in u0:
         np.testing.assert_array_equal(u[..., 1:], np.float32(velocity))
+    finer = advection.sample_u0(key, domain.refined(3), 3, scale=0.4, amplitude=0.8)
+    np.testing.assert_allclose(finer[:, 1::3, 1::3, 0], u0[..., 0], atol=1e-5)
 
 
 def test_the_published_fields_have_the_stated_values():
@@ -149,6 +152,32 @@ def test_the_published_fields_have_the_stated_values():
     for fn in (advection.swirl_velocity, advection.ring_modulation):
         np.testing.assert_allclose(fn(small)[:, :, 0, :2], fn(domain) / 100, atol=1e-15)
         assert not fn(small)[..., 2].any()
+
+
+@pytest.mark.parametrize("fn", [advection.swirl_velocity, advection.ring_modulation])
+def test_swirls_end_smoothly_before_the_sides_of_the_box(fn):
+    # Where a circle about the centre touches a side, and beyond it.
+    near = fn(Domain((400, 400), (2.0, 2.0)))
+    r = np.hypot(*np.moveaxis(Domain((400, 400), (2.0, 2.0)).coordinates() - 1, -1, 0))
+    assert not near[r >= 1].any()
+    # Like (1 - r)² or steeper: twice as near to the end, a quarter is left.
+    last, tenth = (np.abs(near[r > 1 - width]).max() for width in (0.05, 0.1))
+    assert 0 < last < tenth / 3.5
+
+
+def test_a_swirl_has_no_divergence():
+    def largest(level):
+        domain = Domain((64 * 2**level,) * 2, (2.0, 2.0))
+        u = advection.swirl_velocity(domain)
+        slopes = [
+            (np.roll(u[..., a], -1, a) - np.roll(u[..., a], 1, a)) / (2 * domain.dx[a])
+            for a in range(2)
+        ]
+        return np.abs(sum(slopes)).max()
+
+    # Across the sides too, where velocities that jump would give 1/dx.
+    found = order.observe(largest)
+    assert found.order > 1.5 and found.errors[-1] < 0.01
 
 
 def test_the_centre_of_a_swirl_is_at_rest():

@@ -131,15 +131,30 @@ def test_initial_states_are_blobs_in_an_empty_box(key):
     np.testing.assert_allclose(area, 0.5 * np.pi**1.5 / 2 * 100, rtol=1e-3)
     # One blob each, somewhere else each time.
     assert len({tuple(np.argwhere(s == s.max())[0]) for s in u[..., 1]}) > 15
+    finer = gray_scott.sample_u0(key, domain.refined(3), 20, 10.0, 0.5, num_blobs=1)
+    np.testing.assert_allclose(finer[:, 1::3, 1::3], u, atol=2e-5)
+
+
+def test_blobs_that_overlap_are_smooth_and_stay_in_bounds(key, x64):
+    def largest(level):
+        domain = Domain((48 * 2**level,), (30.0,))
+        u = np.asarray(gray_scott.sample_u0(key, domain, 50, 5.0, 0.5, num_blobs=4))
+        assert u[..., 0].min() >= 0.5 and u[..., 0].max() <= 1
+        assert u[..., 1].min() >= 0 and u[..., 1].max() <= 0.5
+        return np.abs(np.diff(u, 2, axis=1)).max()
+
+    # Second differences are dx² times a curvature; at a kink they would be O(dx).
+    assert order.observe(largest).order == pytest.approx(2, abs=0.1)
 
 
 def test_published_state_is_a_disc_of_one_half():
     domain = Domain((50, 50), (100.0, 100.0))
-    u = gray_scott.disc_u0(domain)
+    u = np.asarray(gray_scott.disc_u0(domain, 10.0, 6.0))
     assert u.shape == (50, 50, 2)
     assert np.all(u[25, 25] == 0.5) and np.all(u[0, 0] == [1, 0])
-    # Cells of area 4 in a circle of area 100π.
-    assert np.sum(u[..., 1] == 0.5) * 4 == pytest.approx(100 * np.pi, rel=0.05)
+    # As far out as in, see `test_patches.py`: nearly that of a circle, in cells of 4.
+    area = np.pi * (100 + 36 / 28)
+    assert np.sum(u[..., 1] / 0.5) * 4 == pytest.approx(area, rel=1e-3)
 
 
 def test_mistakes_are_refused(key):

@@ -112,6 +112,27 @@ def test_sampled_states_differ_and_add_up_with_the_mean_flow():
     assert kolmogorov.diagnostics(domain, one)["divergence"] < kolmogorov.MAX_DIVERGENCE
 
 
+@pytest.mark.parametrize("resolution", [(12, 10), (8, 10, 6)], ids=str)
+def test_all_grids_get_the_same_flow_to_second_order(x64, resolution):
+    domain = Domain(resolution, (3.0, 2.0, 3.0)[: len(resolution)])
+
+    def change(level):
+        coarse = domain.refined(2**level)
+        fine = coarse.refined(3)
+        one, other = (
+            kolmogorov.sample_u0(
+                jax.random.key(0), d, 1, 0.6, 1.0, kolmogorov.sine_forcing(d)
+            )
+            for d in (coarse, fine)
+        )
+        # Every third face along its own axis, the middle one of three along others.
+        x = other[(0, slice(None, None, 3), *[slice(1, None, 3)] * (coarse.ndim - 1))]
+        return jnp.abs(x[..., 0] - one[0, ..., 0]).max()
+
+    found = order.observe(change)
+    assert found.order == pytest.approx(2, abs=0.15) and found.errors[-1] < 0.02
+
+
 def test_sine_forcing_has_the_stated_values():
     forcing = kolmogorov.sine_forcing(Domain((2, 4), (1.0, 8.0)), 3.0, 1)
     # sin(2π y / 8) at y = 1, 3, 5, 7 is ±1/√2.

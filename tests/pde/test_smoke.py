@@ -134,16 +134,31 @@ def test_flow_around_obstacles_can_be_differentiated_and_batched(
 
 def test_sources_have_the_stated_size_and_places():
     domain = Domain((64, 64), (10.0, 20.0), periodic=False)
-    u = smoke.sample_u0(jax.random.key(0), domain, 40, 1.0, 2.0)
+    u = smoke.sample_u0(jax.random.key(0), domain, 40, 1.0, 2.0, edge=0.9)
     assert u.dtype == jnp.float32 and u.shape == (40, 64, 64, 4)
     assert not u[..., :3].any() and u[..., 3].max() == 2
     mass = u[..., 3].sum((1, 2))
-    # 2 π r² in cells of 10/64 by 20/64, with an edge one cell wide.
-    np.testing.assert_allclose(mass * 200 / 64**2, 2 * np.pi, rtol=0.1)
+    # 2 π r² and what the edge adds, see `test_patches.py`, in cells of 10/64 by 20/64.
+    area = 2 * np.pi * (1 + 0.9**2 / 28)
+    np.testing.assert_allclose(mass * 200 / 64**2, area, rtol=2e-3)
     weights = np.asarray(u[..., 3] / mass[:, None, None])
     centers = np.einsum("nxy,xyd->nd", weights, domain.coordinates())
     assert (centers > [1.9, 2.9]).all() and (centers < [8.1, 4.1]).all()
     assert np.ptp(centers[:, 0]) > 3
+
+
+def test_the_inflow_of_a_problem_is_the_same_on_every_grid():
+    # The physical model's cells of 2 carry an edge of 6, not those of 1.
+    settings = smoke.Settings((16, 16), (16.0, 16.0), 0.1, (8, 8))
+    problem = smoke.make_problem(settings, smoke.DataSettings(scale=3.2))
+    coarse, fine = (
+        problem.sample_u0(jax.random.key(0), problem.domain.refined(f), 4)
+        for f in (1, 3)
+    )
+    np.testing.assert_allclose(fine[:, 1::3, 1::3], coarse, atol=1e-5)
+    slope = np.abs(np.diff(fine[..., -1], axis=1)).max() / (1 / 3)
+    # Largest at half the height, 15/8 of an edge's mean slope.
+    assert slope == pytest.approx(15 / 8 / 6, rel=0.02)
 
 
 def test_clouds_are_smooth_noise_at_rest():

@@ -32,10 +32,10 @@ def diffuse(domain: Domain, amount: Array | float, plane: Array) -> Array:
     if domain.periodic:
         spectrum = jnp.fft.rfftn(plane)
         return jnp.fft.irfftn(decay * spectrum, s=domain.resolution)
-    return from_sines(domain, decay * _to_sines(domain, plane))
+    return _from_sines(domain, decay * _to_sines(domain, plane))
 
 
-def from_sines(domain: Domain, spectrum: Array) -> Array:
+def _from_sines(domain: Domain, spectrum: Array) -> Array:
     """Sums the sine waves of a closed box.
 
     Args:
@@ -49,7 +49,7 @@ def from_sines(domain: Domain, spectrum: Array) -> Array:
     return _transform([_sines(n).T for n in domain.resolution], spectrum)
 
 
-def sine_numbers(domain: Domain) -> np.ndarray:
+def _sine_numbers(domain: Domain) -> np.ndarray:
     """Wave numbers of the sine waves of a closed box, shape `(*S, D)`."""
     sizes = zip(domain.resolution, domain.extent, strict=True)
     return _grid([np.pi * np.arange(1, n + 1) / length for n, length in sizes])
@@ -79,7 +79,7 @@ def _transform(matrices, plane):
 def _squares(domain):
     """|k|² of the waves of either transform."""
     if not domain.periodic:
-        return np.sum(sine_numbers(domain) ** 2, axis=-1)
+        return np.sum(_sine_numbers(domain) ** 2, axis=-1)
     sizes = list(zip(domain.resolution, domain.dx, strict=True))
     waves = [2 * np.pi * np.fft.fftfreq(n, h) for n, h in sizes[:-1]]
     waves.append(2 * np.pi * np.fft.rfftfreq(*sizes[-1]))

@@ -28,3 +28,13 @@ def about_centre(domain: Domain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tangent = np.zeros_like(x)
     tangent[..., 0], tangent[..., 1] = -np.sin(angle), np.cos(angle)
     return np.hypot(x[..., 0], x[..., 1]), angle, tangent
+
+
+def taper(r: np.ndarray) -> np.ndarray:
+    """Returns 1, and from r = 0.4 shortest sides of the box on less, to 0 at 1/2.
+
+    There a circle about the centre touches the sides. Between, with t from 0 to 1, it
+    is 1 - (6t⁵ - 15t⁴ + 10t³), twice continuously differentiable.
+    """
+    t = np.clip((r - 0.4) / 0.1, 0, 1)
+    return 1 - t**3 * (10 - 15 * t + 6 * t**2)
