@@ -96,7 +96,7 @@ def make_problem(
     # Half as much again, for a modulation that is not found yet.
     swirl = np.abs(swirl_velocity(domain, settings.swirl_strength)).max()
     wave = min(domain.extent) * abs(settings.modulation_strength)
-    max_speed = settings.max_speed or 1.5 * (settings.factor * swirl + wave)
+    max_speed = settings.max_speed or float(1.5 * (settings.factor * swirl + wave))
 
     def draw(key, domain, num_samples):
         swirl = swirl_velocity(domain, settings.swirl_strength)
