@@ -120,7 +120,7 @@ def make_problem(
             make_step, scheme=settings.scheme, max_speed=max_speed
         ),
         make_true_step=functools.partial(
-            make_step, scheme="central", max_speed=max_speed
+            make_step, scheme="limited", max_speed=max_speed
         ),
         sample_u0=draw,
         true_values=true_values,

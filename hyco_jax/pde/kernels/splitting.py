@@ -29,10 +29,9 @@ class TransportSettings(GridSettings):
     )
     max_speed: float = key(
         0.0,
-        "largest speed that may occur, which sets the substeps; 0: that of the "
-        "initial states",
+        "largest speed that may occur, which sets the substeps of the truth and of "
+        "schemes of second order; 0: from the initial states",
         rules.not_negative(),
-        when={"scheme": EULERIAN},
     )
 
 
