@@ -6,13 +6,12 @@ at the cell centres, and for a velocity that carries itself, `u ∂u` along its 
 * `central`: central differences. `u ∂u = (∂u² + u ∂u)/3`, the skew-symmetric form,
   which keeps ∫u and ∫u² in 1-D. Accurate where q is smooth; waves of few cells trail
   behind edges and shocks.
-* `limited`: values at the faces extrapolated from upwind, by slopes with van Leer's
-  limiter (MUSCL). No new extrema in steps of half a cell; second order where q is
-  smooth and away from extrema. `u ∂u = ∂(u²/2)` by the flux of Engquist and Osher,
-  which keeps ∫u in 1-D and moves shocks with the right speed.
+* `limited`: values at the faces extrapolated from upwind with limited slopes, see
+  `limited.py`. No new extrema along an axis in steps of half a cell, hardly any in
+  those of up to a cell that it is stable for. `u ∂u = ∂(u²/2)` by the flux of Engquist
+  and Osher, which keeps ∫u in 1-D and moves shocks with the right speed.
 
-Pure, of planes `(*S,)`, differentiable almost everywhere: van Leer's slope has a kink
-only where a difference vanishes.
+Pure, of planes `(*S,)`; `limited` is differentiable almost everywhere.
 """
 
 import functools
@@ -106,9 +105,9 @@ def _limited_itself(u, axis, h):
     return limited.burgers_difference(u, axis) / h
 
 
-# The third-order method is stable up to √3 for central differences; for van Leer's
-# slopes, of up to twice a difference, half a cell makes no new extrema in 1-D.
+# The third-order method is stable up to √3 for central differences, and up to 1.6 for
+# Koren's slopes where they are smooth.
 SCHEMES = {
     "central": Advection(_central, _central_itself, 1.5),
-    "limited": Advection(_limited, _limited_itself, 0.5),
+    "limited": Advection(_limited, _limited_itself, 1.0),
 }

@@ -7,8 +7,7 @@ integral of a density, and in a periodic box that of the velocity. Values at the
 
 * `central`: means of both sides (Harlow and Welch 1965). Keeps ∫s² and ∫u² too, up to
   the order in time; waves of few cells trail behind edges.
-* `limited`: see `limited.py`. No new extrema of a density in steps of half a cell;
-  second order where it is smooth.
+* `limited`: see `limited.py`. No new extrema of a density in steps of half a cell.
 
 Pure, of planes `(*S,)`, with component a of a velocity at the lower faces along axis a
 and zero on the walls.

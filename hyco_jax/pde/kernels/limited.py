@@ -1,12 +1,15 @@
-"""Fluxes of second order with limited slopes, and their transposes, along one axis.
+"""Fluxes with limited slopes, and their transposes, along one axis.
 
-A value at a face is extrapolated from the cell below it or from that above it, by
-slopes with van Leer's limiter (MUSCL). Periodic, or closed: nothing flows through a
-wall, and a cell beside it has no slope.
+A value at a face is extrapolated from the cell upwind of it, by the slope of a parabola
+through three cells, limited as Koren (1993) does it: to twice the differences to both
+neighbours, and to zero where these differ in sign. Third order along an axis where the
+solution is smooth and away from extrema, second order in a finite-volume scheme of
+several axes. Periodic, or closed: nothing flows through a wall, and a cell beside it
+has no slope.
 
 The transposes are written out, every cell collecting what its neighbours ask of it:
 XLA's own take 30 times as long as the fluxes, these 3 times (128², float32, 2 cores).
-Derivatives are reverse mode; a slope has a kink only where a difference vanishes.
+Derivatives are reverse mode; where the limiter begins to act a slope has a kink.
 """
 
 import functools
@@ -33,26 +36,24 @@ def upwind_difference(q: Array, speed: Array, axis: int, periodic: bool) -> Arra
 
 
 def _upwind_difference(q, speed, axis, periodic):
-    w = _extended(_walled(speed, axis, periodic), axis, 0, 1, periodic, 0)
-    below, above = _sides(_extended(q, axis, 2, 2, periodic), axis)
-    return _difference(w * jnp.where(w > 0, below, above), axis)
+    speed = _walled(speed, axis, periodic)
+    below, above = _sides(q, axis, periodic)
+    return _outflow(speed * jnp.where(speed > 0, below, above), axis, periodic)
 
 
 def _upwind_difference_bwd(axis, periodic, residuals, g):
     q, speed = residuals
-    n = q.shape[axis]
-    cells = _extended(q, axis, 3, 3, periodic)
-    # From the face below cell -1 to that above cell n.
-    w = _extended(_walled(speed, axis, periodic), axis, 1, 2, periodic, 0)
-    gains = -_difference(_extended(g, axis, 2, 2, periodic, 0), axis)
-    is_from_below = w > 0
-    through = w * gains
-    to_below = jnp.where(is_from_below, through, 0)
-    to_q = _sides_transposed(cells, to_below, through - to_below, axis)
-    below, above = _sides(_part(cells, axis, 1, n + 4), axis)
-    from_there = jnp.where(_part(is_from_below, axis, 1, n + 1), below, above)
-    to_speed = _part(from_there * _part(gains, axis, 1, n + 1), axis, 0, n)
-    return to_q, _walled(to_speed, axis, periodic)
+    speed = _walled(speed, axis, periodic)
+    below, above = _sides(q, axis, periodic)
+    gains = _gains(g, axis, periodic)
+    through, is_upwards = speed * gains, speed > 0
+    to_below = jnp.where(is_upwards, through, 0)
+    to_above = jnp.where(is_upwards, 0, through)
+    to_speed = jnp.where(is_upwards, below, above) * gains
+    return (
+        _sides_transposed(q, to_below, to_above, axis, periodic),
+        _walled(to_speed, axis, periodic),
+    )
 
 
 upwind_difference.defvjp(
@@ -76,17 +77,16 @@ def burgers_difference(u: Array, axis: int) -> Array:
 
 
 def _burgers_difference(u, axis):
-    below, above = _sides(_extended(u, axis, 2, 2, True), axis)
+    below, above = _sides(u, axis, True)
     flux = jnp.maximum(below, 0) ** 2 + jnp.minimum(above, 0) ** 2
-    return _difference(0.5 * flux, axis)
+    return _outflow(0.5 * flux, axis, True)
 
 
 def _burgers_difference_bwd(axis, u, g):
-    cells = _extended(u, axis, 3, 3, True)
-    gains = -_difference(_extended(g, axis, 2, 2, True), axis)
-    below, above = _sides(cells, axis)
+    below, above = _sides(u, axis, True)
+    gains = _gains(g, axis, True)
     to_below, to_above = jnp.maximum(below, 0) * gains, jnp.minimum(above, 0) * gains
-    return (_sides_transposed(cells, to_below, to_above, axis),)
+    return (_sides_transposed(u, to_below, to_above, axis, True),)
 
 
 burgers_difference.defvjp(
@@ -94,37 +94,68 @@ burgers_difference.defvjp(
 )
 
 
-def _sides(cells, axis):
-    """Values at the faces from below and from above, of all but the two ends' cells."""
+def _outflow(flux, axis, periodic):
+    """What leaves the cells in all, of fluxes at their lower faces."""
+    return _difference(_extended(flux, axis, 0, 1, periodic), axis)
+
+
+def _gains(g, axis, periodic):
+    """The transpose of `_outflow`."""
+    return -_difference(_extended(g, axis, 1, 0, periodic), axis)
+
+
+def _sides(q, axis, periodic):
+    """Values at the lower faces, from the cells below and above."""
+    cells = _extended(q, axis, 2, 1, periodic, is_even=True)
     jumps = _difference(cells, axis)
-    one, other = _part(jumps, axis, 0, -1), _part(jumps, axis, 1)
-    half = one * other * _inverse_sum(one, other)
+    lower, upper = _part(jumps, axis, 0, -1), _part(jumps, axis, 1)
     inner = _part(cells, axis, 1, -1)
-    return _part(inner + half, axis, 0, -1), _part(inner - half, axis, 1)
+    below, above = (
+        inner + 0.5 * _slope(lower, upper),
+        inner - 0.5 * _slope(upper, lower),
+    )
+    return _part(below, axis, 0, -1), _part(above, axis, 1)
 
 
-def _sides_transposed(cells, to_below, to_above, axis):
-    """Maps cotangents of the faces -1 to n + 1 to those of cells 0 to n - 1.
-
-    The cells go from -3 to n + 2.
-    """
-    n = cells.shape[axis] - 6
+def _sides_transposed(q, to_below, to_above, axis, periodic):
+    cells = _extended(q, axis, 1, 1, periodic, is_even=True)
     jumps = _difference(cells, axis)
-    one, other = _part(jumps, axis, 1, -2), _part(jumps, axis, 2, -1)
-    inverse = _inverse_sum(one, other)
-    # Of the cells -1 to n: the face above reads a cell from below.
-    to_below, to_above = _part(to_below, axis, 1), _part(to_above, axis, 0, -1)
-    to_half = to_below - to_above
-    to_one, to_other = to_half * (other * inverse) ** 2, to_half * (one * inverse) ** 2
-    to_jump = _part(to_one, axis, 1) + _part(to_other, axis, 0, -1)
-    to_value = _part(to_below + to_above, axis, 1, n + 1)
-    return to_value - _difference(to_jump, axis)
+    lower, upper = _part(jumps, axis, 0, -1), _part(jumps, axis, 1)
+    # The face above a cell reads it from below.
+    to_below = _part(_extended(to_below, axis, 0, 1, periodic), axis, 1)
+    behind, ahead = _slope_slopes(lower, upper)
+    behind_above, ahead_above = _slope_slopes(upper, lower)
+    to_lower = 0.5 * (to_below * behind - to_above * ahead_above)
+    to_upper = 0.5 * (to_below * ahead - to_above * behind_above)
+    # A cell is in the jump at its lower face and in that at its upper one.
+    to_lower = _difference(_extended(to_lower, axis, 0, 1, periodic), axis)
+    to_upper = _difference(_extended(to_upper, axis, 1, 0, periodic), axis)
+    return to_below + to_above - to_lower - to_upper
 
 
-def _inverse_sum(one, other):
-    """1 / (one + other) where both have one sign, else 0."""
-    is_monotone = one * other > 0
-    return jnp.where(is_monotone, 1 / jnp.where(is_monotone, one + other, 1), 0)
+def _slope(behind, ahead):
+    """Koren's slope of a cell, as seen from the face ahead of it."""
+    is_twice_behind, is_twice_ahead, is_extremum = _limits(behind, ahead)
+    slope = jnp.where(is_twice_ahead, 2 * ahead, (behind + 2 * ahead) * (1 / 3))
+    slope = jnp.where(is_twice_behind, 2 * behind, slope)
+    return jnp.where(is_extremum, 0, slope)
+
+
+def _slope_slopes(behind, ahead):
+    """Its derivatives with respect to both differences."""
+    is_twice_behind, is_twice_ahead, is_extremum = _limits(behind, ahead)
+    zero = jnp.zeros_like(behind)
+    by_behind = jnp.where(is_twice_ahead, zero, 1 / 3)
+    by_ahead = jnp.where(is_twice_ahead, zero + 2, 2 / 3)
+    by_behind = jnp.where(is_twice_behind, 2, by_behind)
+    by_ahead = jnp.where(is_twice_behind, 0, by_ahead)
+    return jnp.where(is_extremum, 0, by_behind), jnp.where(is_extremum, 0, by_ahead)
+
+
+def _limits(behind, ahead):
+    """Where a slope is cut to twice a difference, or to zero; by signs and squares."""
+    product = behind * ahead
+    return 2 * product > 5 * behind**2, product > 4 * ahead**2, product <= 0
 
 
 def _walled(speed, axis, periodic):
@@ -134,17 +165,19 @@ def _walled(speed, axis, periodic):
     return jnp.concatenate([jnp.zeros_like(_part(speed, axis, 0, 1)), inner], axis)
 
 
-def _extended(plane, axis, below, above, periodic, beyond=None):
-    """Adds cells at both ends: the other end's, or a value, or those of the end."""
-    if periodic:
-        n = plane.shape[axis]
-        ends = _part(plane, axis, n - below), _part(plane, axis, 0, above)
-        return jnp.concatenate([ends[0], plane, ends[1]], axis)
-    width = [(0, 0)] * plane.ndim
-    width[axis] = (below, above)
-    if beyond is None:
-        return jnp.pad(plane, width, mode="edge")
-    return jnp.pad(plane, width, constant_values=beyond)
+def _extended(plane, axis, below, above, periodic, is_even=False):
+    """Adds cells at both ends: those of the other end, or zeros, or the end's own.
+
+    By concatenating, which XLA keeps as an array: else it would compute a cell anew for
+    each neighbour that reads it, and again for each neighbour of those.
+    """
+    n = plane.shape[axis]
+    lower = _part(plane, axis, n - below) if periodic else _part(plane, axis, 0, 1)
+    upper = _part(plane, axis, 0, above) if periodic else _part(plane, axis, n - 1)
+    parts = [lower] * (1 if periodic else below), [upper] * (1 if periodic else above)
+    if not periodic and not is_even:
+        parts = jax.tree.map(jnp.zeros_like, parts)
+    return jnp.concatenate([*parts[0], plane, *parts[1]], axis)
 
 
 def _part(plane, axis, start, stop=None):
