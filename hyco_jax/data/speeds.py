@@ -31,8 +31,9 @@ def check_truth(problem: Problem, states: np.ndarray):
     found = np.asarray(speeds.of(states))
     if found.max() > speeds.largest:
         raise ValueError(
-            f"the truth of {_fastest(found, problem.dt)}, but pde.max_speed is "
-            f"{_now(speeds)}; set pde.max_speed={_enough(speeds, found.max()):g}"
+            f"the truth of simulation {_fastest(found, problem.dt)}, but "
+            f"pde.max_speed is {_now(speeds)}; set "
+            f"pde.max_speed={_enough(speeds, found.max()):g}"
         )
 
 
@@ -48,8 +49,8 @@ def check_observed(problem: Problem, observations: Observations):
     found = _observed(problem, observations)
     if found.max() > speeds.largest:
         raise ValueError(
-            f"the data of {_fastest(found, problem.dt)}, but pde.max_speed is "
-            f"{_now(speeds)}; set pde.max_speed={_with_margin(found.max()):g}, or 0 "
+            f"the data's simulation {_fastest(found, problem.dt)}, but pde.max_speed "
+            f"is {_now(speeds)}; set pde.max_speed={_with_margin(found.max()):g}, or 0 "
             "for what the data need"
         )
 
@@ -94,7 +95,7 @@ def remedy(speeds: Speeds, speed: float = math.nan) -> str:
         speeds: What was planned for.
         speed: The largest; not finite where they blew up.
     """
-    return f"set pde.max_speed={_enough(speeds, speed):g}; it is {_now(speeds)}"
+    return f"set pde.max_speed={_enough(speeds, speed):g} (it is {_now(speeds)})"
 
 
 def _observed(problem, observations) -> np.ndarray:
@@ -115,7 +116,7 @@ def _observed(problem, observations) -> np.ndarray:
 def _fastest(found, dt) -> str:
     sim, step = np.unravel_index(found.argmax(), found.shape)
     speed = found[sim, step]
-    return f"simulation {sim} reaches a speed of {speed:.3g} at t = {step * dt:.6g}"
+    return f"{sim} reaches a speed of {speed:.3g} at t = {step * dt:.6g}"
 
 
 def _now(speeds) -> str:

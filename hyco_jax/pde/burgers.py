@@ -140,8 +140,9 @@ def make_step(
         state, shape `(*S, D)`, to the state `dt` later.
 
     Raises:
-        ValueError: If the box is closed or `substeps` is too small; at trace time, if a
-            shape is wrong.
+        ValueError: If the box is closed, the scheme unknown, a `max_speed` that is
+            needed not positive, or `substeps` too small; at trace time, if a shape is
+            wrong.
     """
     checks.check_periodic(domain)
     if scheme == "semi_lagrangian":

@@ -148,8 +148,8 @@ def make_step(
         shape `(*S, D)`, to the state `dt` later.
 
     Raises:
-        ValueError: If the box is closed or `dt` not positive; at trace time, if a shape
-            is wrong.
+        ValueError: If the box is closed, the scheme unknown, or `dt` or a `max_speed`
+            that is needed not positive; at trace time, if a shape is wrong.
     """
     del upper
     checks.check_periodic(domain)

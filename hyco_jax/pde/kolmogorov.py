@@ -179,8 +179,9 @@ def make_step(
         velocity, shape `(*S, D)`, to the velocity `dt` later.
 
     Raises:
-        ValueError: If the box is closed or 1-D, or `substeps` is too small; at trace
-            time, if a shape is wrong.
+        ValueError: If the box is closed or 1-D, the scheme unknown, a `max_speed` that
+            is needed not positive, or `substeps` too small; at trace time, if a shape
+            is wrong.
     """
     checks.check_periodic(domain)
     if domain.ndim == 1:

@@ -205,8 +205,9 @@ def make_step(
         "inflow_rate": ()}` and the state `(*S, C)` to the state `dt` later.
 
     Raises:
-        ValueError: If the box is periodic or 1-D, an obstacle is no geometry in it, or
-            `substeps` is too small; at trace time, if a shape is wrong.
+        ValueError: If the box is periodic or 1-D, an obstacle is no geometry in it, the
+            scheme is unknown, a `max_speed` that is needed not positive, or `substeps`
+            too small; at trace time, if a shape is wrong.
     """
     _check_box(domain)
     project = obstructions.make_projection(domain, obstacles)

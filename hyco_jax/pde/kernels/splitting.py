@@ -30,7 +30,8 @@ class TransportSettings(GridSettings):
     max_speed: float = key(
         0.0,
         "largest speed that may occur, which sets the substeps of all schemes but "
-        "semi_lagrangian, so also of the truth's; 0: that of the initial states",
+        "semi_lagrangian, so also of the truth's; 0: that of the initial states, or of "
+        "data that are faster",
         rules.not_negative(),
     )
 
