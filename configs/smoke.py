@@ -29,7 +29,7 @@ COMMON = {
 
 PLUME = {
     # A smaller viscosity would be lost in the scheme's own, up to dx²/(8 dt).
-    "pde": {"dt": 1.1, "viscosity": 0.3, "buoyancy": 0.5},
+    "pde": {"dt": 1.1, "viscosity": 0.3, "buoyancy": 0.5, "max_speed": 6.0},
     "coefficients": {
         "viscosity": {"guess": 0.6},
         "buoyancy": {"guess": 0.3, "bounds": (0.0, 2.0)},

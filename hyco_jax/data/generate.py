@@ -34,7 +34,7 @@ class DataSettings:
         rules.SIMS_OR_NONE,
     )
     refine: int = key(
-        2, "data come from a grid so many times finer", rules.integer(1, 64)
+        4, "data come from a grid so many times finer", rules.integer(1, 64)
     )
     scale: float = key(
         8.0, "correlation length of the initial states", rules.positive()

@@ -122,7 +122,7 @@ def make_problem(
             make_step, scheme=settings.scheme, max_speed=speeds.largest
         ),
         make_true_step=functools.partial(
-            make_step, scheme="central", max_speed=speeds.largest
+            make_step, scheme="limited", max_speed=speeds.largest
         ),
         sample_u0=draw,
         true_values=true_values,

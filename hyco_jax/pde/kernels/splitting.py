@@ -29,9 +29,8 @@ class TransportSettings(GridSettings):
     )
     max_speed: float = key(
         0.0,
-        "largest speed that may occur, which sets the substeps of all schemes but "
-        "semi_lagrangian, so also of the truth's; 0: that of the initial states, or of "
-        "data that are faster",
+        "largest speed that may occur, which sets the substeps of the truth and of "
+        "schemes of second order; 0: from the initial states, or faster data",
         rules.not_negative(),
     )
 
