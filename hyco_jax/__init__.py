@@ -20,6 +20,7 @@ _HOMES = {
     "Observations": "data.observations",
     "from_arrays": "data.observations",
     "Problem": "problem",
+    "Speeds": "problem",
     "Role": "models.coefficients",
     "Quantity": "grids.quantities",
     "Domain": "grids.domain",

@@ -14,6 +14,7 @@ from hyco_jax import settings as all_settings
 from hyco_jax import stages
 from hyco_jax.config import schema
 from hyco_jax.data import observations as observed
+from hyco_jax.data import speeds
 from hyco_jax.data.observations import Observations
 from hyco_jax.problem import Problem
 from hyco_jax.result import Result, Trained
@@ -52,6 +53,8 @@ def fit(
         Terminated: If SIGTERM came; the same call goes on.
     """
     data = observed.check(data, problem.domain, problem.quantities)
+    speeds.check_observed(problem, data)
+    problem = speeds.plan_for(problem, data)
     models = stages.make_models(problem, settings, data, network)
     plan = stages.make_plan(problem, data, settings, models)
     judge = scores.make_judge(problem, models, data)
@@ -64,6 +67,7 @@ def fit(
             settings.eval_every,
             settings.save_every,
             settings.keep_checkpoints,
+            _hints(problem),
         )
         states = {
             stage.name: loop.run(stage, plan.init_state(), plan.real, watch, folder)
@@ -103,11 +107,24 @@ def load(
 def restore(
     config: dict[str, Any], problem: Problem | None = None
 ) -> tuple[Problem, Settings]:
-    """Makes problem and settings of the content of a `config.json`."""
+    """Makes problem and settings of the content of a `config.json`.
+
+    Args:
+        config: The content.
+        problem: The physical system, by default made of the content too.
+
+    Returns:
+        The problem, its substeps planned as in the run, and the settings.
+
+    Raises:
+        ValueError: If the PDE is not one of `hyco_jax.pde`.
+    """
     from hyco_jax import pde
 
     if problem is None:
         problem = pde.make_problem(config)
+    if "planned_speed" in config:
+        problem = speeds.planned(problem, config["planned_speed"])
     names = set(schema.to_dict(Settings()))
     template = Settings(coefficients=pde.coefficient_settings(problem.roles))
     own = {name: value for name, value in config.items() if name in names}
@@ -134,6 +151,7 @@ def evaluate(
         The rows of the table.
     """
     data = observed.check(data, problem.domain, problem.quantities)
+    problem = speeds.plan_for(problem, data)
     models = stages.make_models(problem, settings, None, network)
     judge = scores.make_judge(problem, models, data)
     candidates = {
@@ -165,6 +183,13 @@ def _claim(folder, problem, data, settings, plan):
     workdirs.check_data(folder, workdirs.data_checksum(content))
     workdirs.write_config(folder, config)
     workdirs.write_run_info(folder)
+
+
+def _hints(problem) -> dict[str, str]:
+    planned = problem.model_speeds
+    if planned is None:
+        return {}
+    return {"physical": f"if a flow became too fast, {speeds.remedy(planned)}"}
 
 
 def _sort_logs(folder, names):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,6 +69,25 @@ class GridSettings:
         )
 
 
+class Speeds(NamedTuple):
+    """What the substeps of a scheme are planned for; faster states may blow up.
+
+    Attributes:
+        of: Maps states `(..., *S, C)` to the largest component of the velocity that
+            carries in each, as far as the state tells, shape `(...)`.
+        largest: What is planned for, `pde.max_speed`.
+        is_set: Whether that was set, else it follows from how initial states are drawn,
+            and faster data raise it.
+        limits_model: Whether the physical model's scheme depends on it, else that of
+            the simulated truth alone.
+    """
+
+    of: Callable[[Array], Array]
+    largest: float
+    is_set: bool
+    limits_model: bool
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """A physical system.
@@ -90,6 +109,8 @@ class Problem:
             multiplied by a whole number; () where it is the data's.
         diagnostics: Maps a grid and a state to named numbers.
         limits: Largest values of diagnostics that are sound.
+        speeds: What substeps are planned for, where they depend on speeds; `make_step`
+            and `make_true_step` then take another largest one as `max_speed=`.
         spec: Plain values that `hyco_jax.load` makes the problem from again, see
             `hyco_jax.pde.find`.
     """
@@ -107,7 +128,13 @@ class Problem:
     physics_resolution: tuple[int, ...] = ()
     diagnostics: Callable[[Domain, Array], dict[str, Array]] | None = None
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    speeds: Speeds | None = None
     spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def model_speeds(self) -> Speeds | None:
+        """What the physical model's substeps are planned for, if speeds limit them."""
+        return self.speeds if self.speeds and self.speeds.limits_model else None
 
     @property
     def physics_domain(self) -> Domain:

@@ -98,6 +98,8 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
     """
     free = ["tasks", "notes", "log_every", "eval_every", "save_every"]
     free += ["keep_checkpoints", "data.path"]
+    # It follows from data and config, which are compared.
+    free += ["planned_speed"]
     synthetic = settings.synthetic
     trains_network = settings.mode != "physical"
     constant = synthetic.scheduler == "constant" and len(set(synthetic.horizons)) == 1

@@ -15,7 +15,7 @@ from hyco_jax import fitting, pde, stages
 from hyco_jax import settings as all_settings
 from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key, section
-from hyco_jax.data import generate, simulation, storage
+from hyco_jax.data import generate, simulation, speeds, storage
 from hyco_jax.data import observations as observations_file
 from hyco_jax.data.generate import DataSettings
 from hyco_jax.data.observations import Observations
@@ -141,9 +141,9 @@ def _checked_problem(experiment, module) -> Problem:
 
 def _claim(experiment, problem, folder) -> Observations:
     """Gets the data and binds the workdir to them and the config, or refuses both."""
-    config = {**problem.spec, **schema.to_dict(experiment)}
+    chosen = schema.to_dict(experiment)
     free = all_settings.free_keys(experiment)
-    workdirs.compare_config(folder, config, free)
+    workdirs.compare_config(folder, {**problem.spec, **chosen}, free)
     path = Path(experiment.data.path or folder / "data.npz")
     is_new = not experiment.data.path and not path.exists()
     if is_new and "generate" not in experiment.tasks:
@@ -159,11 +159,13 @@ def _claim(experiment, problem, folder) -> Observations:
         )
     else:
         observations = _load(experiment, problem, path)
+    speeds.check_observed(problem, observations)
+    problem = speeds.plan_for(problem, observations)
     models = stages.make_models(problem, experiment, observations)
     plan = stages.make_plan(problem, observations, experiment, models)
     loop.check_resumable(plan.stages, folder)
     # The config first: data of another one would be taken for its own.
-    workdirs.write_config(folder, config)
+    workdirs.write_config(folder, {**problem.spec, **chosen})
     if is_new:
         storage.save(path, observations, problem.domain, problem.dt)
     return observations
@@ -201,6 +203,8 @@ def _evaluate_only(experiment: Experiment, problem: Problem, folder: Path):
     with workdirs.open_workdir(folder):
         workdirs.compare_config(folder, config, free)
         result = fitting.load(folder)
+        # The run's substeps, whatever data.amplitude is now.
+        problem, _ = fitting.restore(workdirs.read_config(folder))
         path = Path(experiment.data.path or own)
         observations = _load(experiment, problem, path)
         rows = fitting.evaluate(result, problem, experiment, observations)

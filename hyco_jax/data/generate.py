@@ -8,7 +8,7 @@ import numpy as np
 
 from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key
-from hyco_jax.data import simulation
+from hyco_jax.data import simulation, speeds
 from hyco_jax.data.observations import Observations, Truth
 from hyco_jax.grids import precision, resampling
 from hyco_jax.problem import Problem
@@ -92,7 +92,8 @@ def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observatio
         test follow the others; no other draw depends on them.
 
     Raises:
-        ValueError: If a simulation blows up, or JAX was told to leave the CPU out.
+        ValueError: If a simulation blows up or is faster than its substeps were planned
+            for, or JAX was told to leave the CPU out.
     """
     sim_key, noise_key = jax.random.split(key)
     test, num_test = settings.test_sim, 0
@@ -159,17 +160,20 @@ def _simulate(problem, settings, key, num_test) -> np.ndarray:
         # What float32 can't hold becomes inf, which is found next.
         with np.errstate(over="ignore"):
             states = np.asarray(states).astype(np.float32)
-    _check_finite(states, problem.dt)
+    _check_finite(problem, states)
+    speeds.check_truth(problem, states)
     return states
 
 
-def _check_finite(states, dt):
+def _check_finite(problem, states):
     bad = ~np.isfinite(states).all(axis=tuple(range(2, states.ndim)))
     if bad.any():
         step, sim = np.argwhere(bad.T)[0]
+        too_fast = ""
+        if problem.speeds is not None:
+            too_fast = f"; if a flow was too fast, {speeds.remedy(problem.speeds)}"
         raise ValueError(
-            f"the truth of simulation {sim} is not finite from t = {step * dt:g} on, "
-            f"step {step} of {states.shape[1] - 1}, and it is the first; raise "
-            "data.refine or lower pde.dt, and see that no speed exceeds pde.max_speed "
-            "if there is one"
+            f"the truth of simulation {sim} is not finite from t = "
+            f"{step * problem.dt:g} on, step {step} of {states.shape[1] - 1}, and it "
+            f"is the first; raise data.refine or lower pde.dt{too_fast}"
         )

@@ -96,7 +96,9 @@ def make_problem(
     # Half as much again, for a modulation that is not found yet.
     swirl = np.abs(swirl_velocity(domain, settings.swirl_strength)).max()
     wave = min(domain.extent) * abs(settings.modulation_strength)
-    max_speed = settings.max_speed or float(1.5 * (settings.factor * swirl + wave))
+    fastest = float(1.5 * (settings.factor * swirl + wave))
+    # Of a v + m a state tells the known velocity v alone.
+    speeds = settings.make_speeds(fastest, slice(1, 1 + domain.ndim))
 
     def draw(key, domain, num_samples):
         swirl = swirl_velocity(domain, settings.swirl_strength)
@@ -117,14 +119,15 @@ def make_problem(
         quantities=quantities(domain),
         roles=COEFFICIENTS,
         make_step=functools.partial(
-            make_step, scheme=settings.scheme, max_speed=max_speed
+            make_step, scheme=settings.scheme, max_speed=speeds.largest
         ),
         make_true_step=functools.partial(
-            make_step, scheme="limited", max_speed=max_speed
+            make_step, scheme="limited", max_speed=speeds.largest
         ),
         sample_u0=draw,
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
+        speeds=speeds,
         spec=make_spec("advection", settings, data),
     )
 
@@ -156,8 +159,8 @@ def make_step(
         shape `(*S, 1 + D)`, to the state `dt` later.
 
     Raises:
-        ValueError: If the box is closed or `dt` not positive; at trace time, if a shape
-            is wrong.
+        ValueError: If the box is closed, the scheme unknown, or `dt` or a `max_speed`
+            that is needed not positive; at trace time, if a shape is wrong.
     """
     del upper
     checks.check_periodic(domain)

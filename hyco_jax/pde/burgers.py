@@ -78,7 +78,8 @@ def make_problem(
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
     scale, offset = settings.viscosity_scale, settings.viscosity_offset
-    max_speed = settings.max_speed or sampling.PEAK * data.amplitude
+    fastest = sampling.PEAK * data.amplitude
+    speeds = settings.make_speeds(fastest, slice(domain.ndim))
 
     def true_values(domain):
         if settings.viscosity == "constant":
@@ -94,16 +95,17 @@ def make_problem(
             make_step,
             substeps=settings.substeps or None,
             scheme=settings.scheme,
-            max_speed=max_speed,
+            max_speed=speeds.largest,
         ),
         make_true_step=functools.partial(
-            make_step, scheme="central", max_speed=max_speed
+            make_step, scheme="central", max_speed=speeds.largest
         ),
         sample_u0=functools.partial(
             sample_u0, scale=data.scale, amplitude=data.amplitude
         ),
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
+        speeds=speeds,
         spec=make_spec("burgers", settings, data),
     )
 
@@ -138,8 +140,9 @@ def make_step(
         state, shape `(*S, D)`, to the state `dt` later.
 
     Raises:
-        ValueError: If the box is closed or `substeps` is too small; at trace time, if a
-            shape is wrong.
+        ValueError: If the box is closed, the scheme unknown, a `max_speed` that is
+            needed not positive, or `substeps` too small; at trace time, if a shape is
+            wrong.
     """
     checks.check_periodic(domain)
     if scheme == "semi_lagrangian":

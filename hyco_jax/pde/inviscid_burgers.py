@@ -88,9 +88,10 @@ def make_problem(
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
     # Along a trajectory u²/2 + φ stays, and φ is between -scale and scale.
-    max_speed = settings.max_speed or math.hypot(
+    fastest = math.hypot(
         sampling.PEAK * data.amplitude, 2 * abs(settings.potential_scale) ** 0.5
     )
+    speeds = settings.make_speeds(fastest, slice(domain.ndim))
 
     def true_values(domain):
         return {"potential": sine_potential(domain, settings.potential_scale)}
@@ -101,11 +102,11 @@ def make_problem(
         quantities=quantities(domain),
         roles=COEFFICIENTS,
         make_step=functools.partial(
-            make_step, scheme=settings.scheme, max_speed=max_speed
+            make_step, scheme=settings.scheme, max_speed=speeds.largest
         ),
         # There are shocks.
         make_true_step=functools.partial(
-            make_step, scheme="limited", max_speed=max_speed
+            make_step, scheme="limited", max_speed=speeds.largest
         ),
         sample_u0=functools.partial(
             sample_u0,
@@ -115,6 +116,7 @@ def make_problem(
         ),
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
+        speeds=speeds,
         spec=make_spec("inviscid_burgers", settings, data),
     )
 
@@ -146,8 +148,8 @@ def make_step(
         shape `(*S, D)`, to the state `dt` later.
 
     Raises:
-        ValueError: If the box is closed or `dt` not positive; at trace time, if a shape
-            is wrong.
+        ValueError: If the box is closed, the scheme unknown, or `dt` or a `max_speed`
+            that is needed not positive; at trace time, if a shape is wrong.
     """
     del upper
     checks.check_periodic(domain)

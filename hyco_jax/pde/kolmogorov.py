@@ -109,7 +109,8 @@ def make_problem(
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
     mean_speed = abs(data.mean_flow * settings.forcing_strength)
-    max_speed = settings.max_speed or sampling.PEAK * data.amplitude + mean_speed
+    fastest = sampling.PEAK * data.amplitude + mean_speed
+    speeds = settings.make_speeds(fastest, slice(domain.ndim))
 
     def forcing(domain):
         return sine_forcing(domain, settings.forcing_strength, settings.wave_number)
@@ -129,10 +130,10 @@ def make_problem(
             make_step,
             substeps=settings.substeps or None,
             scheme=settings.scheme,
-            max_speed=max_speed,
+            max_speed=speeds.largest,
         ),
         make_true_step=functools.partial(
-            make_step, scheme="central", max_speed=max_speed
+            make_step, scheme="central", max_speed=speeds.largest
         ),
         sample_u0=draw,
         true_values=lambda domain: {
@@ -142,6 +143,7 @@ def make_problem(
         physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
         limits={"divergence": MAX_DIVERGENCE},
+        speeds=speeds,
         spec=make_spec("kolmogorov", settings, data),
     )
 
@@ -177,8 +179,9 @@ def make_step(
         velocity, shape `(*S, D)`, to the velocity `dt` later.
 
     Raises:
-        ValueError: If the box is closed or 1-D, or `substeps` is too small; at trace
-            time, if a shape is wrong.
+        ValueError: If the box is closed or 1-D, the scheme unknown, a `max_speed` that
+            is needed not positive, or `substeps` too small; at trace time, if a shape
+            is wrong.
     """
     checks.check_periodic(domain)
     if domain.ndim == 1:

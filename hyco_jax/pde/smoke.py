@@ -122,9 +122,17 @@ def make_problem(
     has_inflow = settings.has_inflow
     used = [name for name in COEFFICIENTS if has_inflow or name != "inflow_rate"]
 
-    max_speed = settings.max_speed or _free_fall(settings, data)
+    fastest = _free_fall(settings, data)
+    speeds = settings.make_speeds(fastest, slice(1, 1 + domain.ndim))
 
-    def make(domain, dt, upper, substeps=settings.substeps, scheme=settings.scheme):
+    def make(
+        domain,
+        dt,
+        upper,
+        substeps=settings.substeps,
+        scheme=settings.scheme,
+        max_speed=speeds.largest,
+    ):
         step = make_step(
             domain,
             dt,
@@ -157,6 +165,7 @@ def make_problem(
         physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
         limits={"divergence": MAX_DIVERGENCE},
+        speeds=speeds,
         spec=make_spec("smoke", settings, data),
     )
 
@@ -196,8 +205,9 @@ def make_step(
         "inflow_rate": ()}` and the state `(*S, C)` to the state `dt` later.
 
     Raises:
-        ValueError: If the box is periodic or 1-D, an obstacle is no geometry in it, or
-            `substeps` is too small; at trace time, if a shape is wrong.
+        ValueError: If the box is periodic or 1-D, an obstacle is no geometry in it, the
+            scheme is unknown, a `max_speed` that is needed not positive, or `substeps`
+            too small; at trace time, if a shape is wrong.
     """
     _check_box(domain)
     project = obstructions.make_projection(domain, obstacles)

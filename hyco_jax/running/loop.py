@@ -7,7 +7,7 @@ same call continues from the newest good checkpoint and ends bitwise equal.
 import dataclasses
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +57,8 @@ class Watch:
         eval_every: Cycles between two evaluations.
         save_every: Cycles between two checkpoints.
         keep_checkpoints: How many are kept.
+        hints: What else may have made a model's losses non-finite, and what to do, by
+            model.
     """
 
     evaluate: Callable[[str, HybridState], dict[str, float]]
@@ -65,6 +67,7 @@ class Watch:
     eval_every: int
     save_every: int
     keep_checkpoints: int
+    hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def run(
@@ -103,7 +106,7 @@ def run(
             if _is_due(watch.eval_every, before, done, total):
                 lines[-1] |= watch.evaluate(stage.name, state)
             for line in lines:
-                _check_finite(line, directory)
+                _check_finite(line, directory, watch.hints)
                 metric_writer.append(workdir / _LOGS[0], line)
             clock.append(time.perf_counter())
             stop = bool(stopping)
@@ -236,14 +239,15 @@ def _flatten(metrics: dict) -> dict:
     return flat
 
 
-def _check_finite(line, directory):
+def _check_finite(line, directory, hints):
     for model in ("synthetic", "physical"):
         losses = line.get(f"{model}/losses")
         if losses is not None and not np.isfinite(losses).any():
+            hint = f"{hints[model]}; else " if model in hints else ""
             raise ValueError(
                 f"{line['stage']}: {model}/losses are not finite in cycle "
-                f"{line['cycle']}; lower the learning rate or the horizon, or narrow "
-                f"the bounds; earlier checkpoints are in {directory}"
+                f"{line['cycle']}; {hint}lower the learning rate or the horizon, or "
+                f"narrow the bounds; earlier checkpoints are in {directory}"
             )
 
 

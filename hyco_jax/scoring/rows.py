@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from hyco_jax.data import statistics
+from hyco_jax.data import speeds, statistics
 from hyco_jax.data.observations import Observations
 from hyco_jax.models import resampled, stepper
 from hyco_jax.models.physical import restrict_value
@@ -73,9 +73,17 @@ def make_judge(
         return stepper.trajectories(models.physical.model.predict, params, query)
 
     def diagnostics_on(domain):
-        if problem.diagnostics is None:
-            return None
-        return lambda u: problem.diagnostics(domain, u)
+        def diagnose(u):
+            result = {}
+            if problem.diagnostics is not None:
+                result |= problem.diagnostics(domain, u)
+            if problem.model_speeds is not None:
+                speed = problem.model_speeds.of(u)
+                # What carries may be known, and finite when the rest no longer is.
+                result["speed"] = jnp.where(jnp.isfinite(u).all(), speed, jnp.inf)
+            return result
+
+        return diagnose
 
     options = {"region": region, "weights": weights}
     evaluates = {
@@ -247,6 +255,22 @@ def _on_data_grid(judge, name, value) -> np.ndarray:
 
 
 def _warn_of_limits(problem, row, split, summary):
+    planned = problem.model_speeds
+    if planned is not None:
+        speed = summary["max_speed"]
+        if speed > planned.largest:
+            found = f"reach a speed of {speed:.3g}"
+            if not np.isfinite(speed):
+                found = "are not finite, as where a flow is too fast"
+            logging.warning(
+                "%s: the %s rollouts %s: %s",
+                table.ROWS[row],
+                split,
+                found,
+                speeds.remedy(planned, speed),
+            )
+            # A divergence may come from that.
+            return
     for name, limit in problem.limits.items():
         # Not <=, so that a NaN warns.
         if not summary[f"max_{name}"] <= limit:

@@ -40,7 +40,7 @@ def test_the_truth_is_the_float64_solution_rounded_once(key):
         u0 = problem.sample_u0(jax.random.split(key)[0], fine, 3)
         values = {"viscosity": jnp.asarray(problem.true_values(fine)["viscosity"])}
         assert u0.dtype == values["viscosity"].dtype == np.float64
-        step = problem.make_step(fine, 0.2 / 3, {"viscosity": 4.0})
+        step = problem.make_true_step(fine, 0.2 / 3, {"viscosity": 4.0})
         states = stepper.rollouts(step, values, u0, 12)[:, ::3]
         exact = np.asarray(states).reshape(3, 5, 16, 3, 1).mean(axis=3)
     # Half a unit in the last place of a number of up to 4.
@@ -87,10 +87,10 @@ def test_a_truth_that_blows_up_is_an_error_that_says_where(key):
         sample_u0=lambda key, domain, num: jnp.broadcast_to(
             jnp.arange(float(num))[:, None, None], (num, *domain.resolution, 1)
         ),
-        make_step=lambda domain, dt, upper: lambda values, u: u**2,
+        make_true_step=lambda domain, dt, upper: lambda values, u: u**2,
     )
     options = dataclasses.replace(OPTIONS, refine=1, num_steps=8)
-    message = r"simulation 2 is not finite from t = 1.4 on, step 7 of 8, .* data.refine"
+    message = r"simulation 2 is not finite from t = 1.4 on, step 7 of 8, .*max_speed=11 "
     with pytest.raises(ValueError, match=message):
         generate.simulate(problem, options, key)
     assert_float32_is_back()

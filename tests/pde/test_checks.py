@@ -26,6 +26,9 @@ PERIODIC = table.pick(
     "gray_scott-2d",
     "kolmogorov-2d",
 )
+TRANSPORT = table.pick(
+    "advection-2d", "burgers-2d", "inviscid_burgers-2d", *table.FLOWS
+)
 DIFFUSIVE = table.pick("burgers-2d", "heat-field-open", "heat-scalar", *table.FLOWS)
 
 
@@ -41,6 +44,23 @@ def case(request):
 def test_a_bad_time_step_is_refused(case, dt):
     with pytest.raises(ValueError, match=f"dt={dt} must be positive"):
         case.make_step(case.domain, dt)
+
+
+@TRANSPORT
+def test_an_unknown_scheme_is_refused_and_those_there_are_named(case):
+    message = "scheme='upwind' must be semi_lagrangian or one of central, limited"
+    with pytest.raises(ValueError, match=message):
+        case.make_step(case.domain, case.dt, scheme="upwind")
+
+
+@TRANSPORT
+@pytest.mark.parametrize("speed", [-1.0, 0.0, np.inf, np.nan])
+def test_a_bad_largest_speed_is_refused_by_schemes_that_need_one(case, speed):
+    message = f"max_speed={speed} must be positive and finite"
+    for scheme in ("central", "limited"):
+        with pytest.raises(ValueError, match=message):
+            case.make_step(case.domain, case.dt, scheme=scheme, max_speed=speed)
+    case.make_step(case.domain, case.dt, scheme="semi_lagrangian", max_speed=speed)
 
 
 @PERIODIC

@@ -192,6 +192,27 @@ def test_a_wall_of_nan_in_the_way_is_stepped_back_from():
     assert result.params["x"][0] == pytest.approx(1.9, abs=1e-3)
 
 
+def test_a_trial_that_overflows_is_rejected_and_the_search_converges():
+    # 60 steps of u' = c u² from 1: for c above 0.2 each squares what has blown up.
+    def rollout(c):
+        step = lambda u, _: (u + 0.1 * c * u**2,) * 2  # noqa: E731
+        return jax.lax.scan(step, jnp.ones(()), length=60)[1]
+
+    tried = []
+
+    def loss(params, target):
+        value = jnp.mean((rollout(params["x"][0]) - target) ** 2)
+        jax.debug.callback(tried.append, value)
+        return value
+
+    params = {"x": jnp.array([-0.3])}
+    result = make_minimize(loss, 40)(params, init(params), rollout(0.1))
+    jax.block_until_ready(result)
+    # The start, and then the first trial.
+    assert np.isfinite(tried[0]) and not np.isfinite(tried[1])
+    assert result.params["x"][0] == pytest.approx(0.1, abs=1e-4)
+
+
 @pytest.mark.parametrize("carry_memory", [False, True])
 def test_a_changed_objective_is_evaluated_anew(carry_memory):
     minimize = minimize_squares(carry_memory)

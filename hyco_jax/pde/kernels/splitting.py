@@ -10,7 +10,7 @@ from hyco_jax.config.schema import key
 from hyco_jax.grids.domain import Domain
 from hyco_jax.pde.kernels import checks, eulerian, runge_kutta
 from hyco_jax.pde.kernels.schemes import Planes
-from hyco_jax.problem import GridSettings
+from hyco_jax.problem import GridSettings, Speeds
 
 Rate = Callable[[Planes], Planes]
 
@@ -30,9 +30,31 @@ class TransportSettings(GridSettings):
     max_speed: float = key(
         0.0,
         "largest speed that may occur, which sets the substeps of the truth and of "
-        "schemes of second order; 0: from the initial states",
+        "schemes of second order; 0: from the initial states, or faster data",
         rules.not_negative(),
     )
+
+    def make_speeds(self, default: float, channels: slice) -> Speeds:
+        """Chooses the largest speed that substeps are planned for.
+
+        Args:
+            default: Of the initial states, where none is set.
+            channels: Of the state that hold the velocity.
+        """
+        cells = [x / n for x, n in zip(self.extent, self.resolution, strict=True)]
+        axes = tuple(range(-1 - len(cells), 0))
+
+        def of(states):
+            return abs(states[..., channels]).max(axis=axes)
+
+        # Where nothing moves: a tenth of a cell a step takes no substeps.
+        least = 0.1 * min(cells) / self.dt
+        return Speeds(
+            of,
+            float(self.max_speed or max(default, least)),
+            self.max_speed > 0,
+            self.scheme in EULERIAN,
+        )
 
 
 class Substeps(NamedTuple):
@@ -79,6 +101,8 @@ def plan(
         )
     if not 0 < dt < math.inf:
         raise ValueError(f"dt={dt} must be positive and finite")
+    if not 0 < max_speed < math.inf:
+        raise ValueError(f"max_speed={max_speed} must be positive and finite")
     rate = (
         max_speed * sum(1 / h for h in domain.dx) / eulerian.SCHEMES[scheme].max_courant
     )
