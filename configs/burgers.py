@@ -63,7 +63,12 @@ THREE_DIMENSIONAL = {
 # What both set-ups of HYCO-PhiFlow share.
 _ORIGINAL = {
     "baselines": False,
-    "pde": {"dt": 0.1, "viscosity_offset": 0.0, "viscosity_scale": 1.0},
+    "pde": {
+        "scheme": "semi_lagrangian",
+        "dt": 0.1,
+        "viscosity_offset": 0.0,
+        "viscosity_scale": 1.0,
+    },
     "data": {"num_steps": 99, "refine": 1, "noise_std": 0.0},
     "coefficients": {
         "viscosity": {"guess": 1.0, "bounds": (0.0, 2.0), "h1_weight": 0.0}

@@ -9,6 +9,7 @@ in the observed half, 0.26 in the other).
 
 Variants, as `--config=configs/kolmogorov.py:<variant>`:
     (none)  2-D, 32², the left half of the box observed, with noise
+    full    the whole box observed
     256     the set-up of HYCO-PhiFlow, 256², for a GPU or TPU
     smoke   seconds, for tests
 """
@@ -25,19 +26,29 @@ COMMON = {
 }
 
 LEFT_HALF = {
-    "pde": {"dt": 0.2},
-    # With less, the force makes up for the coarser grid where nothing is observed.
+    "pde": {"dt": 0.2, "max_speed": 5.0},
     "coefficients": {"forcing": {"h1_weight": 1e-2}},
     "data": {"num_steps": 12, "region": ((0.0, 0.5), (0.0, 1.0))},
     "hybrid": {"cycles": 18, "alpha_physical": 1e-4},
 }
+
+FULL = base.merge(
+    LEFT_HALF,
+    {
+        "pde": {"physics_resolution": (64, 64)},
+        "coefficients": {"forcing": {"h1_weight": 1e-4}},
+        "data": {"region": ((0.0, 1.0), (0.0, 1.0))},
+    },
+)
 
 FULL_SIZE = {
     "baselines": False,
     "pde": {
         "resolution": (256, 256),
         "extent": (100.0, 100.0),
+        "scheme": "semi_lagrangian",  # a step moves the flow by dozens of cells
         "dt": 0.05,
+        "max_speed": 400.0,
         "viscosity": 1e-4,
         "forcing_strength": 50.0,
     },
@@ -65,6 +76,7 @@ FULL_SIZE = {
 
 VARIANTS = {
     "default": LEFT_HALF,
+    "full": FULL,
     "256": FULL_SIZE,
     "smoke": base.merge(base.SMOKE, {"pde": {"resolution": (16, 16)}}),
 }

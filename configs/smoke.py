@@ -28,8 +28,13 @@ COMMON = {
 }
 
 PLUME = {
-    # A smaller viscosity would be lost in the scheme's own, up to dx²/(8 dt).
-    "pde": {"dt": 1.1, "viscosity": 0.3, "buoyancy": 0.5, "max_speed": 6.0},
+    "pde": {
+        "physics_resolution": (64, 64),  # on 32² it could not carry a plume's edges
+        "dt": 1.1,
+        "viscosity": 0.3,
+        "buoyancy": 0.5,
+        "max_speed": 5.0,
+    },
     "coefficients": {
         "viscosity": {"guess": 0.6},
         "buoyancy": {"guess": 0.3, "bounds": (0.0, 2.0)},
@@ -39,7 +44,13 @@ PLUME = {
 }
 
 NAVIER_STOKES = {
-    "pde": {"has_inflow": False, "viscosity": 0.0, "buoyancy_variation": 0.4},
+    "pde": {
+        "scheme": "limited",  # nothing else smooths a cloud's edges
+        "max_speed": 15.0,
+        "has_inflow": False,
+        "viscosity": 0.0,
+        "buoyancy_variation": 0.4,
+    },
     "data": {"scale": 3.2},
     "coefficients": {
         "viscosity": {"kind": "known"},
@@ -51,6 +62,7 @@ NAVIER_STOKES = {
 FULL_SIZE = {
     "baselines": False,
     "pde": {
+        "scheme": "semi_lagrangian",
         "resolution": (128, 128),
         "extent": (100.0, 100.0),
         "dt": 0.8,
@@ -66,6 +78,8 @@ FULL_SIZE_FIELD = base.merge(
     {
         "baselines": False,
         "pde": {
+            "scheme": "semi_lagrangian",
+            "max_speed": 0.0,
             "resolution": (128, 128),
             "extent": (100.0, 100.0),
             "dt": 0.1,

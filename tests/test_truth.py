@@ -46,4 +46,4 @@ def test_the_change_of_a_truth_of_second_order_falls_by_four(key):
 
 def test_the_command_prints_the_change(capsys):
     truth.main(["truth", "--config=configs/burgers.py:smoke"])
-    assert "refine 2 -> 4 changes the truth by 0.0" in capsys.readouterr().out
+    assert "refine 4 -> 8 changes the truth by 0.0" in capsys.readouterr().out

@@ -60,6 +60,7 @@ COEFFICIENTS = {
 class Settings(TransportSettings):
     """The grids, the known swirl, and what data are simulated with."""
 
+    scheme: str = "limited"
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (100.0, 100.0)
     dt: float = 0.4

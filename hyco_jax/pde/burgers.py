@@ -53,6 +53,7 @@ _UNROLL = 4
 class Settings(TransportSettings):
     """The grids, and the viscosity that data are simulated with."""
 
+    scheme: str = "central"
     substeps: int = key(
         0,
         "of a step, or of a semi-Lagrangian one's diffusion; 0: the fewest stable ones",
@@ -98,7 +99,7 @@ def make_problem(
             max_speed=speeds.largest,
         ),
         make_true_step=functools.partial(
-            make_step, scheme="central", max_speed=speeds.largest
+            make_step, scheme="limited", max_speed=speeds.largest
         ),
         sample_u0=functools.partial(
             sample_u0, scale=data.scale, amplitude=data.amplitude

@@ -59,6 +59,7 @@ COEFFICIENTS = {"potential": Role(is_positive=False, is_potential=True, must_var
 class Settings(TransportSettings):
     """The grids, and the potential that data are simulated with."""
 
+    scheme: str = "limited"
     extent: tuple[float, ...] = (100.0,)
     dt: float = 0.4
     potential_scale: float = key(

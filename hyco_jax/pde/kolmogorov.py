@@ -72,6 +72,7 @@ _UNROLL = 4
 class Settings(TransportSettings):
     """The grids, and the viscosity and force that data are simulated with."""
 
+    scheme: str = "central"
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (2 * math.pi, 2 * math.pi)
     dt: float = 0.1
@@ -133,7 +134,7 @@ def make_problem(
             max_speed=speeds.largest,
         ),
         make_true_step=functools.partial(
-            make_step, scheme="central", max_speed=speeds.largest
+            make_step, scheme="limited", max_speed=speeds.largest
         ),
         sample_u0=draw,
         true_values=lambda domain: {

@@ -76,6 +76,7 @@ MAX_DIVERGENCE = 1e-6
 class Settings(TransportSettings):
     """The grids, and the coefficients that data are simulated with."""
 
+    scheme: str = "central"
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (32.0, 32.0)
     substeps: int = key(
