@@ -11,7 +11,15 @@ import numpy as np
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
-from hyco_jax.pde import advection, burgers, inviscid_burgers, kolmogorov, smoke
+from hyco_jax.pde import (
+    advection,
+    burgers,
+    gray_scott,
+    heat,
+    inviscid_burgers,
+    kolmogorov,
+    smoke,
+)
 from hyco_jax.types import PdeStep
 from tests.pde import states
 from tests.pde.states import TAU
@@ -80,6 +88,30 @@ def advection_setup(domain, dt, scheme, max_speed):
     u = np.concatenate([density, waves(x + 0.7, domain.ndim)], -1)
     values = {"factor": 0.8, "modulation": 0.2 * waves(x + 1.0, domain.ndim)}
     return Setup(step, values, u, advection.quantities(domain))
+
+
+def heat_setup(domain, dt):
+    """Heat in a conductivity that varies by a factor of four, 0 on walls."""
+    x = domain.coordinates()
+    kappa = (1 + 3 * np.prod(np.sin(x / 2) ** 2, -1)) / 4
+    u = waves(x, 1)
+    if not domain.periodic:
+        u *= np.prod(np.sin(x / 2), -1, keepdims=True)
+    step = heat.make_step(domain, dt, {"conductivity": 1.0})
+    return Setup(step, {"conductivity": kappa}, u, heat.quantities(domain))
+
+
+def gray_scott_setup(domain, dt):
+    """A reaction of rates that vary."""
+    wave = waves(domain.coordinates(), 2)
+    u = np.array([0.6, 0.25]) + np.array([0.2, -0.15]) * wave
+    values = dict(gray_scott.TRUE_VALUES)
+    values |= {
+        name: values[name] * (1 + 0.2 * wave[..., 0]) for name in ("feed", "kill")
+    }
+    upper = {"diffusivity_u": 1.0, "diffusivity_v": 1.0, "feed": 0.1, "kill": 0.1}
+    step = gray_scott.make_step(domain, dt, upper)
+    return Setup(step, values, u, gray_scott.quantities(domain))
 
 
 def kolmogorov_setup(domain, dt, scheme, max_speed, viscosity=0.05):
