@@ -1,6 +1,7 @@
 """What the tests of `test_contract.py` need to know of a system on a grid."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -31,6 +32,13 @@ class Balance(NamedTuple):
     u: np.ndarray
     change: Any
     atol: float
+
+
+class Kept(NamedTuple):
+    """What a scheme in flux form keeps: channels, and their sums' change in a step."""
+
+    channels: slice
+    change: Any
 
 
 class Gauge(NamedTuple):
@@ -69,6 +77,7 @@ class Case:
         u_rtol: Of those with respect to the state.
         rest: A fixed point, if there is one.
         balance: What is known of the sum over the cells.
+        kept: What is known of the sums after a step from `rough` under `values`.
         neutral: Other values, under which the sum over the cells of the step from
             `rough` is the same as under `values`.
         gauge: A change of a coefficient that changes nothing.
@@ -91,6 +100,7 @@ class Case:
     u_rtol: float = 1e-6
     rest: Rest | None = None
     balance: Balance | None = None
+    kept: Kept | None = None
     neutral: Values | None = None
     gauge: Gauge | None = None
     phiflow: Phiflow | None = None
@@ -104,9 +114,45 @@ class Case:
         """The mirror image, or in a periodic box the translated one."""
         if self.symmetry:
             return self.symmetry(values, u)
-        axes = tuple(range(self.domain.ndim))
-
-        def move(x):
-            return np.roll(x, (2, 3, 1)[: len(axes)], axes) if np.ndim(x) else x
-
+        move = functools.partial(translated, self.domain)
         return {name: move(value) for name, value in values.items()}, move(u)
+
+
+def second_order(case: Case, scheme: str, max_speed: float, **changes: Any) -> Case:
+    """The case of a scheme of second order: its steps are short, and not PhiFlow's."""
+    options = {"scheme": scheme, "max_speed": max_speed}
+    return dataclasses.replace(
+        case,
+        make_step=functools.partial(case.make_step, **options),
+        far=1.0,
+        # A limiter has kinks: few stages, and a small move, so that none lies between.
+        num_steps=4,
+        h=1e-6,
+        phiflow=None,
+        **changes,
+    )
+
+
+def translated(domain: Domain, x: Any) -> Any:
+    """Moves a field of a periodic box by some cells; a number stays."""
+    axes = tuple(range(domain.ndim))
+    return np.roll(x, (2, 3, 1)[: len(axes)], axes) if np.ndim(x) else x
+
+
+def reflected(x: Any, component: int | None, is_staggered: bool = False) -> Any:
+    """The mirror image along the first axis; a number stays.
+
+    Args:
+        x: Shape `(*S,)` or `(*S, C)`.
+        component: The channel of the velocity along that axis, if there is one.
+        is_staggered: Whether that is at the lower faces.
+    """
+    if not np.ndim(x):
+        return x
+    image = np.asarray(x)[::-1].copy()
+    if component is not None:
+        image[..., component] *= -1
+        if is_staggered:
+            # The lower face of a cell becomes the upper one, which the next stores.
+            image[..., component] = np.roll(image[..., component], 1, axis=0)
+    return image

@@ -10,10 +10,21 @@ from hyco_jax.grids.fields import flow
 from hyco_jax.models import coefficients, expansions
 from hyco_jax.pde import kolmogorov, smoke
 from tests.pde import states
-from tests.pde.cases import RESOLUTIONS, Balance, Case, Gauge, Phiflow, Rest
+from tests.pde.cases import (
+    RESOLUTIONS,
+    Balance,
+    Case,
+    Gauge,
+    Kept,
+    Phiflow,
+    Rest,
+    reflected,
+    second_order,
+    translated,
+)
 
 
-def kolmogorov_case(ndim):
+def kolmogorov_case(ndim, scheme=None):
     domain, upper, nu = states.box(RESOLUTIONS[ndim]), 1.0, 0.3
     shape = (*domain.resolution, ndim)
     rng = np.random.default_rng(0)
@@ -27,6 +38,7 @@ def kolmogorov_case(ndim):
     laminar = kolmogorov.sine_forcing(domain, strength=2.0, wave_number=2)
     angle = 2 * np.pi * domain.dx[1] / domain.extent[1]
     rate = nu * (2 / domain.dx[1] * np.sin(angle)) ** 2
+    balanced = laminar / rate
     dt = 0.05
     # Of two substeps of the viscosity.
     rate = (1 - (1 - rate * dt / 2) ** 2) / dt
@@ -35,7 +47,7 @@ def kolmogorov_case(ndim):
         coefficients.field(0.1, shape),
         expansions.fourier(domain, 1, num_components=ndim),
     )
-    return Case(
+    case = Case(
         functools.partial(kolmogorov.make_step, upper={"viscosity": upper}, substeps=2),
         domain,
         dt,
@@ -62,6 +74,24 @@ def kolmogorov_case(ndim):
             1e-10,
         ),
     )
+    if scheme is None:
+        return case
+
+    def symmetry(values, u):
+        forcing, u = (
+            reflected(translated(domain, x), 0, is_staggered=True)
+            for x in (values["forcing"], u)
+        )
+        return {**values, "forcing": forcing}, u
+
+    return second_order(
+        case,
+        scheme,
+        max_speed=2.5,
+        rest=case.rest._replace(u=balanced),
+        kept=Kept(slice(None), case.balance.change),
+        symmetry=symmetry,
+    )
 
 
 def driven_by_phiflow(domain, dt, values, u):
@@ -85,7 +115,7 @@ def moving(domain, seed=0, speed=0.3):
     return np.concatenate([density, velocity, inflow], axis=-1)
 
 
-def smoke_case(ndim, is_field):
+def smoke_case(ndim, is_field, scheme=None):
     domain = states.box(RESOLUTIONS[ndim], periodic=False)
     dt, rate = 0.1, 0.2
     field = smoke.sine_buoyancy(domain)
@@ -105,7 +135,7 @@ def smoke_case(ndim, is_field):
         "viscosity": coefficients.scalar(0.02, (0.0, 0.1)),
         "inflow_rate": coefficients.scalar(rate, (0.0, 1.0)),
     }
-    return Case(
+    case = Case(
         functools.partial(smoke.make_step, upper={"viscosity": 0.1}),
         domain,
         dt,
@@ -129,6 +159,10 @@ def smoke_case(ndim, is_field):
         ),
         symmetry=mirrored,
     )
+    if scheme is None:
+        return case
+    gain = dt * rate * case.rough[..., -1].sum()
+    return second_order(case, scheme, max_speed=1.0, kept=Kept(slice(0, 1), gain))
 
 
 def smoke_by_phiflow(domain, dt, values, u):
@@ -146,8 +180,5 @@ def smoke_by_phiflow(domain, dt, values, u):
 
 def mirrored(values, u):
     """The mirror image along x."""
-    flipped = {n: v[::-1] if np.ndim(v) else v for n, v in values.items()}
-    image = u[::-1].copy()
-    # The lower face of a cell becomes the upper one, which the next cell stores.
-    image[..., 1] = -np.roll(image[..., 1], 1, axis=0)
-    return flipped, image
+    flipped = {n: reflected(v, None) for n, v in values.items()}
+    return flipped, reflected(u, 1, is_staggered=True)

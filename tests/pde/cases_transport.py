@@ -10,7 +10,18 @@ from hyco_jax.grids.fields import flow
 from hyco_jax.models import coefficients, expansions
 from hyco_jax.pde import advection, burgers, inviscid_burgers
 from tests.pde import states
-from tests.pde.cases import RESOLUTIONS, Balance, Case, Gauge, Phiflow, Rest
+from tests.pde.cases import (
+    RESOLUTIONS,
+    Balance,
+    Case,
+    Gauge,
+    Kept,
+    Phiflow,
+    Rest,
+    reflected,
+    second_order,
+    translated,
+)
 
 
 def by_phiflow(domain, dt, u, velocity):
@@ -21,7 +32,23 @@ def by_phiflow(domain, dt, u, velocity):
     return fields.to_array(moved)
 
 
-def advection_case(ndim):
+def moved_and_reflected(domain, vectors, component, values, u):
+    """Values and state moved, and mirrored along the first axis.
+
+    Args:
+        domain: The grid.
+        vectors: Names of the values that have components.
+        component: The channel of the velocity along that axis.
+        values, u: Of a case.
+    """
+    values = {
+        n: reflected(translated(domain, v), 0 if n in vectors else None)
+        for n, v in values.items()
+    }
+    return values, reflected(translated(domain, u), component)
+
+
+def advection_case(ndim, scheme=None):
     domain = states.box(RESOLUTIONS[ndim])
     dt, shape = states.shift_cell(domain), (*domain.resolution, ndim)
     wave = np.prod(np.sin(states.phase(domain) + 0.3), -1, keepdims=True)
@@ -42,7 +69,7 @@ def advection_case(ndim):
     factor = coefficients.scalar(1.0, (0.5, 1.4))
     field = coefficients.field(0.01, shape)
     fourier = expansions.fourier(domain, 1, num_components=ndim)
-    return Case(
+    case = Case(
         functools.partial(advection.make_step, upper={}),
         domain,
         dt,
@@ -57,9 +84,13 @@ def advection_case(ndim):
         balance=Balance({"factor": 1.0, "modulation": 0 * modulation}, same, 0, 1e-13),
         phiflow=Phiflow(phiflows, values, ("u", *values), 1e-12),
     )
+    if scheme is None:
+        return case
+    symmetry = functools.partial(moved_and_reflected, domain, ("modulation",), 1)
+    return second_order(case, scheme, max_speed=1.2, symmetry=symmetry)
 
 
-def burgers_case(ndim):
+def burgers_case(ndim, scheme=None):
     domain = states.box(RESOLUTIONS[ndim])
     dt, upper = states.shift_cell(domain), 0.2
     nu = np.random.default_rng(0).uniform(0.02, upper, domain.resolution)
@@ -67,7 +98,7 @@ def burgers_case(ndim):
     shape = (*domain.resolution, ndim)
     guess = coefficients.scalar if ndim == 1 else coefficients.field
     options = ((0.0, upper),) if ndim == 1 else (domain.resolution, (0.0, upper))
-    return Case(
+    case = Case(
         functools.partial(burgers.make_step, upper={"viscosity": upper}),
         domain,
         dt,
@@ -92,9 +123,20 @@ def burgers_case(ndim):
             1e-13,
         ),
     )
+    if scheme is None:
+        return case
+    return second_order(
+        case,
+        scheme,
+        max_speed=1.0,
+        # A gradient of 1e-3 beside a loss of 10, which is rounded.
+        rtol=1e-5,
+        kept=Kept(slice(None), 0) if ndim == 1 else None,
+        symmetry=functools.partial(moved_and_reflected, domain, (), 0),
+    )
 
 
-def inviscid_case(ndim):
+def inviscid_case(ndim, scheme=None):
     domain = states.box(RESOLUTIONS[ndim])
     dt = states.shift_cell(domain)
     potential = 0.1 * np.random.default_rng(0).normal(size=domain.resolution)
@@ -105,7 +147,7 @@ def inviscid_case(ndim):
         slope = states.gradient(domain, values["potential"])
         return by_phiflow(domain, dt, u, u) - dt * slope
 
-    return Case(
+    case = Case(
         functools.partial(inviscid_burgers.make_step, upper={}),
         domain,
         dt,
@@ -123,4 +165,15 @@ def inviscid_case(ndim):
         # The sum with 5 is rounded to 1e-15, times dt/dx of about 1.
         gauge=Gauge("potential", np.full(domain.resolution, 5.0), 1e-14),
         phiflow=Phiflow(phiflows, values, ("u", "potential"), 1e-13),
+    )
+    if scheme is None:
+        return case
+    return second_order(
+        case,
+        scheme,
+        max_speed=1.0,
+        # Differences vanish nowhere, along no axis.
+        u=0.5 + 0.3 * states.waves(domain, ndim),
+        kept=Kept(slice(None), 0) if ndim == 1 else None,
+        symmetry=functools.partial(moved_and_reflected, domain, (), 0),
     )

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 import pytest
 
+from hyco_jax.pde.kernels.splitting import EULERIAN
 from tests.pde import cases_diffusion, cases_flow, cases_transport
 from tests.pde.compiled import Program
 
@@ -21,9 +22,27 @@ BUILDERS = {
         )
         for ndim in dimensions
     },
+    **{
+        f"{name}_{scheme}-{ndim}d": functools.partial(make, ndim, scheme=scheme)
+        for name, make, dimensions in (
+            ("advection", cases_transport.advection_case, (1, 2, 3)),
+            ("burgers", cases_transport.burgers_case, (1, 2, 3)),
+            ("inviscid_burgers", cases_transport.inviscid_case, (1, 2, 3)),
+            ("kolmogorov", cases_flow.kolmogorov_case, (2, 3)),
+        )
+        for ndim in dimensions
+        for scheme in EULERIAN
+    },
     "smoke-2d": functools.partial(cases_flow.smoke_case, 2, True),
     "smoke-scalar": functools.partial(cases_flow.smoke_case, 2, False),
     "smoke-3d": functools.partial(cases_flow.smoke_case, 3, False),
+    **{
+        f"smoke_{scheme}-{kind}": functools.partial(
+            cases_flow.smoke_case, 2, kind == "2d", scheme
+        )
+        for kind in ("2d", "scalar")
+        for scheme in EULERIAN
+    },
     **{
         f"heat-{kind}-{walls}-{form}": functools.partial(
             cases_diffusion.heat_case, kind == "field", walls == "open", form
@@ -37,8 +56,36 @@ BUILDERS = {
     },
 }
 # Of these only states are computed, no gradient.
-STATES_ONLY = ("gray_scott-1d", "gray_scott-3d", "kolmogorov-3d", "smoke-3d")
+STATES_ONLY = (
+    "gray_scott-1d",
+    "gray_scott-3d",
+    "kolmogorov-3d",
+    "smoke-3d",
+    *(
+        f"{name}_{scheme}-3d"
+        for name in ("advection", "burgers", "inviscid_burgers", "kolmogorov")
+        for scheme in EULERIAN
+    ),
+)
 FLOWS = ("kolmogorov-2d", "smoke-2d")
+FLOWS_OF_SECOND_ORDER = tuple(
+    f"{name}_{scheme}-2d" for name in ("kolmogorov", "smoke") for scheme in EULERIAN
+)
+# Of these a sum over the cells is known, whatever the state.
+IN_FLUX_FORM = tuple(
+    f"{name}_{scheme}{grid}"
+    for name, grid in (
+        ("burgers", "-1d"),
+        ("inviscid_burgers", "-1d"),
+        ("kolmogorov", ""),
+        ("smoke", ""),
+    )
+    for scheme in EULERIAN
+)
+# And here not even that a force leaves it: u ∂v along two axes does not keep it.
+NOT_IN_FLUX_FORM = tuple(
+    f"inviscid_burgers_{scheme}-{ndim}d" for scheme in EULERIAN for ndim in (2, 3)
+)
 CLOSED_HEAT = (
     "heat-scalar-closed-divergence",
     "heat-field-closed-divergence",

@@ -93,11 +93,7 @@ def test_diffusion_is_first_order_in_time(x64):
     assert order.observe(error).order == pytest.approx(1, abs=0.15)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "expected", "most"),
-    [("semi_lagrangian", 1, 0.02), ("central", 2, 2e-4), ("limited", 2, 2e-4)],
-)
-def test_step_converges_to_the_cole_hopf_solution(x64, scheme, expected, most):
+def test_step_converges_to_the_cole_hopf_solution(x64):
     # u = -2ν φₓ/φ with φ = a + exp(-νt) cos x solves Burgers' equation exactly.
     nu, a, end = 0.5, 1.5, 0.8
 
@@ -109,44 +105,14 @@ def test_step_converges_to_the_cole_hopf_solution(x64, scheme, expected, most):
         domain = Domain((32 * 2**level,), (TAU,))
         x = domain.coordinates()
         num_steps = 8 * 2**level
-        options = {"scheme": scheme, "max_speed": 1.0}
-        step = burgers.make_step(domain, end / num_steps, {"viscosity": nu}, **options)
+        step = make_step(domain, end / num_steps, nu)
         result = after(step, nu, exact(0.0, x), num_steps)
         return np.sqrt(np.mean((result - exact(end, x)) ** 2))
 
     # With dt ~ dx: the splitting counts, and the interpolation, dt + dx²/dt.
     found = order.observe(error)
-    assert found.order == pytest.approx(expected, abs=0.15)
-    assert found.errors[-1] < most
-
-
-@pytest.mark.parametrize("scheme", ["central", "limited"])
-@pytest.mark.parametrize("nu", [0.01, 0.3], ids=["together", "split"])
-def test_schemes_of_second_order_keep_the_integral_and_differentiate(x64, scheme, nu):
-    domain = Domain((16,), (TAU,))
-    u = 0.5 + 0.4 * states.waves(domain, 1)
-    step = burgers.make_step(
-        domain, 0.3, {"viscosity": nu}, scheme=scheme, max_speed=1.0
-    )
-    result = after(step, nu, u)
-    assert np.abs(result - u).max() > 0.01
-    np.testing.assert_allclose(result.sum(), u.sum(), atol=1e-13)
-
-    @jax.jit
-    @jax.value_and_grad
-    def energy(argument):
-        nu, u = argument
-        return jnp.sum(states.waves(domain, 1) * step({"viscosity": nu}, u) ** 2)
-
-    field = np.full(16, 0.9 * nu)
-    move = np.random.default_rng(0).normal(size=(2, 16))
-    slopes = energy((field, u))[1]
-    exact = jnp.vdot(slopes[0], move[0]) + jnp.vdot(slopes[1], move[1])
-    ahead, behind = (
-        energy((field + h * move[0], u + h * move[1][:, None]))[0]
-        for h in (1e-6, -1e-6)
-    )
-    assert float(exact) == pytest.approx(float(ahead - behind) / 2e-6, rel=1e-6)
+    assert found.order == pytest.approx(1, abs=0.15)
+    assert found.errors[-1] < 0.02
 
 
 def test_advection_drift_of_the_integral_is_first_order(x64):

@@ -90,7 +90,10 @@ def test_a_state_at_rest_stays(case, program):
         assert_allclose(state, u, atol=atol)
 
 
-@table.pick("advection", "burgers", "inviscid", *KEPT_HEAT, "kolmogorov", "smoke")
+@table.pick(
+    *("advection", "burgers", "inviscid", *KEPT_HEAT, "kolmogorov", "smoke"),
+    but=table.NOT_IN_FLUX_FORM,
+)
 def test_the_sum_over_the_cells_changes_as_it_should(case, program):
     values, u, change, atol = case.balance
     (answer,) = program.ask(Query(values, u))
@@ -100,6 +103,17 @@ def test_the_sum_over_the_cells_changes_as_it_should(case, program):
     assert_allclose(result.sum(axes), expected, atol=atol, rtol=0)
 
 
+@table.pick(*table.IN_FLUX_FORM)
+def test_a_flux_form_keeps_the_sum_of_any_state(case, program):
+    channels, change = case.kept
+    (answer,) = program.ask(Query(case.values, case.rough))
+    axes = tuple(range(case.domain.ndim))
+    before, after = (x[..., channels] for x in (case.rough, answer.states[0]))
+    assert np.abs(after - before).max() > 0.03
+    # Some tens of cells of values of order 1.
+    assert_allclose(after.sum(axes), before.sum(axes) + change, atol=1e-13, rtol=0)
+
+
 @table.pick("smoke")
 def test_air_at_rest_moves_only_by_buoyancy(case, program):
     values, u, *_ = case.balance
@@ -107,7 +121,7 @@ def test_air_at_rest_moves_only_by_buoyancy(case, program):
     assert not answer.states[..., 1:-1].any()
 
 
-@table.pick("inviscid")
+@table.pick("inviscid", but=table.NOT_IN_FLUX_FORM)
 def test_a_neutral_term_leaves_the_sum_over_the_cells(case, program):
     queries = Query(case.values, case.rough), Query(case.neutral, case.rough)
     one, other = (answer.states[0] for answer in program.ask(*queries))
@@ -135,7 +149,7 @@ def test_step_commutes_with_the_symmetries_of_the_equation(case, program):
         assert_allclose(moved.states[0], expected, atol=1e-14)
 
 
-@table.pick("advection", "burgers", "inviscid", *table.FLOWS)
+@table.pick("advection-", "burgers-", "inviscid_burgers-", *table.FLOWS)
 def test_step_and_its_gradient_are_phiflows(case, program):
     step, values, names, atol = case.phiflow
     theirs = Program(step, 1, np.float64, has_slopes=bool(names))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hyco_jax.pde import kolmogorov, smoke
+from hyco_jax.pde.kernels.splitting import EULERIAN
 from tests.pde import table
 from tests.pde.compiled import Query
 from tests.x64 import enable_x64
@@ -14,6 +15,11 @@ from tests.x64 import enable_x64
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 PLANE = ("advection-2d", "burgers-2d", "inviscid_burgers-2d", "gray_scott-2d")
+SECOND_ORDER = (
+    *(f"burgers_{scheme}-2d" for scheme in EULERIAN),
+    *(f"advection_{scheme}-2d" for scheme in EULERIAN),
+    *table.FLOWS_OF_SECOND_ORDER,
+)
 HEAT = ("heat-scalar", "heat-field-open-divergence", "heat-field-closed-divergence")
 
 
@@ -30,9 +36,9 @@ def program(case):
     return table.compiled(case.name, np.float32, batch=None, num_steps=50)
 
 
-@table.pick(*PLANE, *table.FLOWS, *HEAT)
+@table.pick(*PLANE, *table.FLOWS, *HEAT, *SECOND_ORDER)
 def test_float32_stays_float32_and_gradients_are_finite(case, program):
-    for scale in (1, case.far):
+    for scale in {1, case.far}:
         (answer,) = program.ask(Query(case.values, scale * case.rough, 50))
         for leaf in jax.tree.leaves(answer):
             assert leaf.dtype == np.float32
@@ -59,9 +65,9 @@ def test_static_channels_stay_and_there_are_no_new_extrema(case, program):
         assert np.ptp(moved[-1]) < np.ptp(density)
 
 
-@table.pick("kolmogorov", "smoke-2d", "smoke-3d")
+@table.pick("kolmogorov", *("smoke-2d", "smoke-3d"), *table.FLOWS_OF_SECOND_ORDER)
 def test_a_rollout_stays_free_of_divergence_and_inside_the_walls(case, program):
-    module = {"kolmogorov": kolmogorov, "smoke": smoke}[case.name.split("-")[0]]
+    module = smoke if case.name.startswith("smoke") else kolmogorov
     (answer,) = program.ask(Query(case.values, case.rough))
     states = np.concatenate([np.float32(case.rough)[None], answer.states])
     check = jax.jit(jax.vmap(functools.partial(module.diagnostics, case.domain)))
@@ -70,11 +76,10 @@ def test_a_rollout_stays_free_of_divergence_and_inside_the_walls(case, program):
         assert not np.take(states[..., 1 + axis], 0, axis=1 + axis).any()
 
 
-@table.pick(*table.FLOWS)
+@table.pick(*table.FLOWS, *table.FLOWS_OF_SECOND_ORDER)
 def test_energy_decays_without_a_force(case, program):
-    force, first = {"kolmogorov-2d": ("forcing", 0), "smoke-2d": ("buoyancy", 1)}[
-        case.name
-    ]
+    is_smoke = case.name.startswith("smoke")
+    force, first = ("buoyancy", 1) if is_smoke else ("forcing", 0)
     without = {**case.values, force: 0 * case.values[force]}
     (answer,) = program.ask(Query(without, case.rough))
     velocity = answer.states[:20, ..., first : first + 2]
