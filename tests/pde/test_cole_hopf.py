@@ -58,5 +58,6 @@ def test_four_shocks_of_which_two_merge_converge_at_second_order(scheme):
     steepest = np.abs(np.diff(start)).max() / domain.dx[0]
     assert np.sqrt(8 * NU / steepest) == pytest.approx(3 * TAU / 256, rel=0.1)
     found = order.of(errors)
-    assert found.order == pytest.approx(2, abs=0.15)
+    # Limited slopes are of third order along an axis, but not in and above a kink.
+    assert found.order > 1.85 if scheme == "limited" else abs(found.order - 2) < 0.15
     assert found.errors[-1] < 1e-3
