@@ -62,8 +62,15 @@ STATES_ONLY = (
     "kolmogorov-3d",
     "smoke-3d",
     *(
-        f"{name}_{scheme}-3d"
-        for name in ("advection", "burgers", "inviscid_burgers", "kolmogorov")
+        f"{name}_{scheme}-{grid}"
+        for name, grid in (
+            ("advection", "1d"),
+            ("inviscid_burgers", "1d"),
+            ("advection", "3d"),
+            ("burgers", "3d"),
+            ("inviscid_burgers", "3d"),
+            ("kolmogorov", "3d"),
+        )
         for scheme in EULERIAN
     ),
 )

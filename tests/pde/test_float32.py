@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from hyco_jax.pde import kolmogorov, smoke
-from hyco_jax.pde.kernels.splitting import EULERIAN
 from tests.pde import table
 from tests.pde.compiled import Query
 from tests.x64 import enable_x64
@@ -15,11 +14,6 @@ from tests.x64 import enable_x64
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 PLANE = ("advection-2d", "burgers-2d", "inviscid_burgers-2d", "gray_scott-2d")
-SECOND_ORDER = (
-    *(f"burgers_{scheme}-2d" for scheme in EULERIAN),
-    *(f"advection_{scheme}-2d" for scheme in EULERIAN),
-    *table.FLOWS_OF_SECOND_ORDER,
-)
 HEAT = ("heat-scalar", "heat-field-open-divergence", "heat-field-closed-divergence")
 
 
@@ -36,7 +30,7 @@ def program(case):
     return table.compiled(case.name, np.float32, batch=None, num_steps=50)
 
 
-@table.pick(*PLANE, *table.FLOWS, *HEAT, *SECOND_ORDER)
+@table.pick(*PLANE, *table.FLOWS, *HEAT, *table.FLOWS_OF_SECOND_ORDER)
 def test_float32_stays_float32_and_gradients_are_finite(case, program):
     for scale in {1, case.far}:
         (answer,) = program.ask(Query(case.values, scale * case.rough, 50))

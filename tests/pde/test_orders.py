@@ -66,7 +66,7 @@ def test_a_step_is_of_second_order_in_space_and_time(make, ndim, scheme):
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["gray_scott", "heat", "heat_with_walls"])
-def test_so_is_one_of_diffusion(kind, ndim):
+def test_a_diffusive_step_is_of_second_order_in_space_and_time(kind, ndim):
     make = smooth.gray_scott_setup if kind == "gray_scott" else smooth.heat_setup
     domain = smooth.box(ndim, 16 if ndim < 3 else 8, kind != "heat_with_walls")
     end, num_steps = (4.0, 4) if kind == "gray_scott" else (0.2, 4)
