@@ -28,7 +28,7 @@ from hyco_jax.pde import advection
 
 DEFAULT = {
     # On 32² it could not carry the filaments that the swirl winds up.
-    "pde": {"physics_resolution": (64, 64)},
+    "pde": {"physics_resolution": (64, 64), "max_speed": 15.0},
     "coefficients": {
         "factor": {"kind": "known"},
         "modulation": {"kind": "field", "h1_weight": 1e-2},
