@@ -2,14 +2,14 @@
 
     python -m experiments.gray_scott --config=configs/gray_scott.py
 
-The default takes 3 min 51 s of CPU time on 2 cores of an AMD EPYC, compilation
-included. Expected validation nRMSE to t = 500, of seed 0: initial guess 0.40, physical
-alone 0.019, synthetic alone 0.24, hybrid physical 0.019, hybrid synthetic 0.10. Largest
-relative error of the diffusivities: 0.027 (initial guess 0.50).
+The default takes 2 min 13 s on 2 cores of an AMD EPYC, compilation included. Expected
+of seed 0, test nRMSE to t = 500: initial guess 0.40, physical alone 0.026, synthetic
+alone 0.23, hybrid physical 0.026, hybrid synthetic 0.13. Largest relative error of the
+diffusivities: 0.031 (initial guess 0.50), with shorter substeps 0.034. Doubling
+data.refine changes the truth by 0.001.
 
-Data come from half the spacing and half the time step. The coarser model makes up for
-its own error by diffusivities 2.5 % too large, alone and hybrid alike; it converges in
-4 cycles, and cooperation neither helps nor harms it.
+The data are means over cells, and the model takes them for values at their centres:
+that makes its diffusivities 3 % too large, alone and hybrid alike.
 
 Variants, as `--config=configs/gray_scott.py:<variant>`:
     (none)     2-D, 32², a quarter of the box observed, with noise
