@@ -4,8 +4,9 @@
 
 Expected relative error of the conductivity: guess 0.875, physical alone 0.034, hybrid
 0.032; test nRMSE: physical alone 0.0015, synthetic alone 0.21, hybrid synthetic 0.070.
-Doubling data.refine changes the truth by 0.0001. Away from the middle of a bump at the unobserved corner the loss is
-flat, and float32 decides where L-BFGS stops: the error then lies between 0.02 and 0.07.
+Doubling data.refine changes the truth by 0.0001. Away from the middle of a bump at the
+unobserved corner the loss is flat, and float32 decides where L-BFGS stops: the error
+then lies between 0.02 and 0.07.
 
 Variants, as `--config=configs/heat.py:<variant>`:
     (none)     2-D, 32², walls at 0, the published "half" observed, with noise
