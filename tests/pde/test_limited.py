@@ -1,4 +1,4 @@
-"""Limited fluxes and their written-out transposes, against a plain twin."""
+"""Limited fluxes and their derivatives, against a plain twin."""
 
 import jax
 import jax.numpy as jnp
