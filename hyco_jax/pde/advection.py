@@ -31,8 +31,6 @@ respect to a, m and u.
 """
 
 import dataclasses
-import functools
-import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
@@ -119,16 +117,10 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(
-            make_step, scheme=settings.scheme, max_speed=speeds.largest
-        ),
-        make_true_step=functools.partial(
-            make_step, scheme="limited", max_speed=speeds.largest
-        ),
         sample_u0=draw,
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
-        speeds=speeds,
+        **settings.make_solvers(make_step, speeds),
         spec=make_spec("advection", settings, data),
     )
 
@@ -165,8 +157,7 @@ def make_step(
     """
     del upper
     checks.check_periodic(domain)
-    if not 0 < dt < math.inf:
-        raise ValueError(f"dt={dt} must be positive and finite")
+    checks.check_dt(dt)
     vector = (*domain.resolution, domain.ndim)
     make = _semi_lagrangian if scheme == "semi_lagrangian" else _eulerian
     advance = make(domain, dt, scheme, max_speed)

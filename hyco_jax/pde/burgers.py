@@ -92,21 +92,12 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(
-            make_step,
-            substeps=settings.substeps or None,
-            scheme=settings.scheme,
-            max_speed=speeds.largest,
-        ),
-        make_true_step=functools.partial(
-            make_step, scheme="limited", max_speed=speeds.largest
-        ),
         sample_u0=functools.partial(
             sample_u0, scale=data.scale, amplitude=data.amplitude
         ),
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
-        speeds=speeds,
+        **settings.make_solvers(make_step, speeds, substeps=settings.substeps or None),
         spec=make_spec("burgers", settings, data),
     )
 

@@ -95,7 +95,7 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain()
-    # Of the disc; the coarsest grid, that of the physical model, has to carry it.
+    # Of the disc; the coarser grid has to carry it.
     edge = 3 * settings.longest_cell
 
     def draw(key, domain, num):
@@ -168,8 +168,7 @@ def make_step(
 
 
 def _check_substeps(substeps, dt, rate):
-    if not 0 < dt < np.inf:
-        raise ValueError(f"dt={dt} must be positive and finite")
+    checks.check_dt(dt)
     if not 0 <= rate < np.inf:
         raise ValueError(
             f"the upper bounds of feed and kill add up to {rate}, expected a finite "

@@ -102,13 +102,6 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(
-            make_step, scheme=settings.scheme, max_speed=speeds.largest
-        ),
-        # There are shocks.
-        make_true_step=functools.partial(
-            make_step, scheme="limited", max_speed=speeds.largest
-        ),
         sample_u0=functools.partial(
             sample_u0,
             scale=data.scale,
@@ -117,7 +110,7 @@ def make_problem(
         ),
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
-        speeds=speeds,
+        **settings.make_solvers(make_step, speeds),
         spec=make_spec("inviscid_burgers", settings, data),
     )
 
@@ -154,8 +147,7 @@ def make_step(
     """
     del upper
     checks.check_periodic(domain)
-    if not 0 < dt < math.inf:
-        raise ValueError(f"dt={dt} must be positive and finite")
+    checks.check_dt(dt)
 
     make = _semi_lagrangian if scheme == "semi_lagrangian" else _eulerian
     advance = make(domain, dt, scheme, max_speed)

@@ -127,15 +127,6 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(
-            make_step,
-            substeps=settings.substeps or None,
-            scheme=settings.scheme,
-            max_speed=speeds.largest,
-        ),
-        make_true_step=functools.partial(
-            make_step, scheme="limited", max_speed=speeds.largest
-        ),
         sample_u0=draw,
         true_values=lambda domain: {
             "viscosity": settings.viscosity,
@@ -144,7 +135,7 @@ def make_problem(
         physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
         limits={"divergence": MAX_DIVERGENCE},
-        speeds=speeds,
+        **settings.make_solvers(make_step, speeds, substeps=settings.substeps or None),
         spec=make_spec("kolmogorov", settings, data),
     )
 

@@ -33,7 +33,6 @@ differentiable in reverse mode with respect to the coefficients and the state.
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -118,7 +117,7 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain(periodic=False)
-    # Of the inflow; the coarsest grid, that of the physical model, has to carry it.
+    # Of the inflow; the coarser grid has to carry it.
     edge = 3 * settings.longest_cell
     has_inflow = settings.has_inflow
     used = [name for name in COEFFICIENTS if has_inflow or name != "inflow_rate"]
@@ -126,23 +125,8 @@ def make_problem(
     fastest = _free_fall(settings, data)
     speeds = settings.make_speeds(fastest, slice(1, 1 + domain.ndim))
 
-    def make(
-        domain,
-        dt,
-        upper,
-        substeps=settings.substeps,
-        scheme=settings.scheme,
-        max_speed=speeds.largest,
-    ):
-        step = make_step(
-            domain,
-            dt,
-            upper,
-            substeps or None,
-            has_inflow,
-            scheme=scheme,
-            max_speed=max_speed,
-        )
+    def make(domain, dt, upper, **options):
+        step = make_step(domain, dt, upper, has_inflow=has_inflow, **options)
         return lambda values, u: step({name: values[name] for name in used}, u)
 
     def true_values(domain):
@@ -157,8 +141,6 @@ def make_problem(
         dt=settings.dt,
         quantities=quantities(domain, has_inflow),
         roles=COEFFICIENTS,
-        make_step=make,
-        make_true_step=functools.partial(make, substeps=0, scheme="limited"),
         sample_u0=lambda *a: sample_u0(
             *a, data.scale, data.amplitude, has_inflow, edge
         ),
@@ -166,7 +148,7 @@ def make_problem(
         physics_resolution=settings.physics_resolution,
         diagnostics=diagnostics,
         limits={"divergence": MAX_DIVERGENCE},
-        speeds=speeds,
+        **settings.make_solvers(make, speeds, substeps=settings.substeps or None),
         spec=make_spec("smoke", settings, data),
     )
 

@@ -42,6 +42,12 @@ def stable_substeps(domain: Domain, dt: float, max_diffusivity: float) -> int:
     return fewest_substeps(dt, rate, cause)
 
 
+def check_dt(dt: float) -> None:
+    """Raises a ValueError unless a time step is positive and finite."""
+    if not 0 < dt < math.inf:
+        raise ValueError(f"dt={dt} must be positive and finite")
+
+
 def fewest_substeps(dt: float, rate: float, cause: str) -> int:
     """Returns the least n >= 1 with `dt/n <= 1/rate`.
 

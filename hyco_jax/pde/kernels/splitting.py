@@ -1,9 +1,10 @@
 """A whole step of transport and diffusion, second order in time, and its substeps."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hyco_jax.config import rules
 from hyco_jax.config.schema import key
@@ -11,6 +12,7 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.pde.kernels import checks, eulerian, runge_kutta
 from hyco_jax.pde.kernels.schemes import Planes
 from hyco_jax.problem import GridSettings, Speeds
+from hyco_jax.types import PdeStep
 
 Rate = Callable[[Planes], Planes]
 
@@ -56,6 +58,24 @@ class TransportSettings(GridSettings):
             self.scheme in EULERIAN,
         )
 
+    def make_solvers(
+        self, make_step: Callable[..., PdeStep], speeds: Speeds, **options: Any
+    ) -> dict[str, Any]:
+        """What of a `Problem` depends on the scheme, as its arguments.
+
+        Args:
+            make_step: Of the PDE, with the options `scheme` and `max_speed`.
+            speeds: From `make_speeds`.
+            options: Others of `make_step`, for the models alone.
+        """
+        planned = functools.partial(make_step, max_speed=speeds.largest)
+        return {
+            "make_step": functools.partial(planned, scheme=self.scheme, **options),
+            # Stable at shocks, and where flows are smooth the most accurate one too.
+            "make_true_step": functools.partial(planned, scheme="limited"),
+            "speeds": speeds,
+        }
+
 
 class Substeps(NamedTuple):
     """How a step is divided.
@@ -99,8 +119,7 @@ def plan(
         raise ValueError(
             f"scheme={scheme!r} must be semi_lagrangian or one of {', '.join(EULERIAN)}"
         )
-    if not 0 < dt < math.inf:
-        raise ValueError(f"dt={dt} must be positive and finite")
+    checks.check_dt(dt)
     if not 0 < max_speed < math.inf:
         raise ValueError(f"max_speed={max_speed} must be positive and finite")
     rate = (
