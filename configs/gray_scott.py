@@ -22,7 +22,8 @@ from hyco_jax.config import experiment
 from hyco_jax.pde import gray_scott
 
 DEFAULT = {
-    "pde": {"substeps": 13},
+    # Data are means over cells: on their own grid uv² of means is not the mean of uv².
+    "pde": {"physics_resolution": (64, 64), "substeps": 13},
     "coefficients": {
         "diffusivity_u": {"guess": 0.1, "bounds": (0.0, 1.0)},
         "diffusivity_v": {"guess": 0.05, "bounds": (0.0, 1.0)},
@@ -42,6 +43,7 @@ DEFAULT = {
 PUBLISHED = {
     "pde": {
         "resolution": (64, 64),
+        "physics_resolution": (),
         "extent": (100.0, 100.0),
         "dt": 40.0,
         "substeps": 0,
@@ -68,7 +70,15 @@ PUBLISHED = {
 }
 
 SMOKE = base.merge(
-    base.SMOKE, {"pde": {"resolution": (16, 16), "dt": 4.0, "substeps": 0}}
+    base.SMOKE,
+    {
+        "pde": {
+            "resolution": (16, 16),
+            "physics_resolution": (),
+            "dt": 4.0,
+            "substeps": 0,
+        }
+    },
 )
 
 VARIANTS = {"default": {}, "published": PUBLISHED, "smoke": SMOKE}

@@ -32,6 +32,7 @@ COMMON = {
 
 PLUME = {
     "pde": {
+        "scheme": "limited",
         "physics_resolution": (64, 64),  # on 32² it could not carry a plume's edges
         "dt": 1.1,
         "viscosity": 0.3,
@@ -43,6 +44,7 @@ PLUME = {
         "buoyancy": {"guess": 0.3, "bounds": (0.0, 2.0)},
     },
     "data": {"num_steps": 16, "scale": 4.0, "region": ((0.0, 1.0), (0.0, 0.5))},
+    "physical": {"num_iterations": 5},
     "hybrid": {"cycles": 10, "alpha_physical": 1e-5},
 }
 

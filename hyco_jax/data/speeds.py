@@ -76,7 +76,16 @@ def plan_for(problem: Problem, observations: Observations) -> Problem:
 
 
 def planned(problem: Problem, largest: float) -> Problem:
-    """The problem with substeps for another largest speed."""
+    """The problem with substeps for another largest speed.
+
+    Raises:
+        ValueError: If its substeps do not depend on speeds.
+    """
+    if problem.speeds is None:
+        raise ValueError(
+            f"substeps were planned for speeds of up to {largest:.3g}, but this "
+            "problem has none (Problem.speeds is None); pass the problem that was fitted"
+        )
     options = {"max_speed": largest}
     true_step = problem.make_true_step
     return dataclasses.replace(

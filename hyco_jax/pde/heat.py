@@ -41,7 +41,7 @@ from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, conduction, exact_diffusion
+from hyco_jax.pde.kernels import checks, conduction, exact_diffusion, runge_kutta
 from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
@@ -179,7 +179,7 @@ def make_step(
             plane = exact_diffusion.diffuse(domain, dt * kappa, u[..., 0])
         else:
             stage = make_stage(domain, dt / substeps, kappa)
-            plane = conduction.ssp_runge_kutta(stage, u[..., 0], substeps)
+            plane = runge_kutta.ssp2(stage, u[..., 0], substeps)
         return plane[..., None]
 
     return step

@@ -203,6 +203,12 @@ def test_a_fit_to_fast_data_goes_on_bit_by_bit_and_is_loaded_with_its_substeps(f
     assert not np.array_equal(other, rollout[1])
 
 
+def test_a_planned_run_is_not_loaded_with_a_problem_without_speeds():
+    problem = dataclasses.replace(make_problem(), speeds=None)
+    with pytest.raises(ValueError, match="24, but this problem has none"):
+        hyco_jax.fitting.restore({"planned_speed": 24.0}, problem)
+
+
 def test_rollouts_report_their_speed(fitted):
     result = fitted[1][1]
     u0 = np.asarray(make_data(18, 20).observed.states[0, 0])

@@ -1,36 +1,15 @@
-"""Heat conduction by fluxes at the faces, stepped by a stable Runge-Kutta method."""
+"""Heat conduction by fluxes at the faces."""
 
 from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.pde.kernels import schemes
 from hyco_jax.types import Array
 
-_UNROLL = 4
-
 StageFn = Callable[[Array], Array]
-
-
-def ssp_runge_kutta(stage: StageFn, plane: Array, substeps: int) -> Array:
-    """Makes a step of SSPRK(n + 1, 2), second order, of n + 1 Euler stages.
-
-    Args:
-        stage: One Euler step, of the n-th part of the time step.
-        plane: The state.
-        substeps: Number n; the step is stable where one stage is.
-    """
-    num_stages = substeps + 1
-    last, _ = lax.scan(
-        lambda plane, _: (stage(plane), None),
-        plane,
-        length=num_stages,
-        unroll=min(num_stages, _UNROLL),
-    )
-    return (plane + substeps * last) / num_stages
 
 
 def divergence_stage(domain: Domain, dt: float, kappa: Array) -> StageFn:

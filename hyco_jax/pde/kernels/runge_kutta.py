@@ -8,6 +8,8 @@ from jax import lax
 
 from hyco_jax.pde.kernels.schemes import Planes
 
+_UNROLL = 4
+
 
 def ssp3(
     rate: Callable[[Planes], Planes],
@@ -36,6 +38,24 @@ def ssp3(
     # And computed again backward, which is less than reading what it would store.
     stage = jax.checkpoint(stage, prevent_cse=False)
     return lax.scan(stage, planes, tuple(factors.T))[0]
+
+
+def ssp2(stage: Callable[[Planes], Planes], planes: Planes, substeps: int) -> Planes:
+    """Makes a step of SSPRK(n + 1, 2), second order, of n + 1 Euler steps.
+
+    Args:
+        stage: One Euler step, of the n-th part of the time step.
+        planes: The state.
+        substeps: Number n; the step is stable where one stage is.
+    """
+    num_stages = substeps + 1
+    last, _ = lax.scan(
+        lambda planes, _: (stage(planes), None),
+        planes,
+        length=num_stages,
+        unroll=min(num_stages, _UNROLL),
+    )
+    return _combine((1 / num_stages, planes), (substeps / num_stages, last))
 
 
 def repeat(step: Callable[[Planes], Planes], planes: Planes, times: int) -> Planes:
