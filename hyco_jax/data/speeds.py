@@ -84,7 +84,7 @@ def planned(problem: Problem, largest: float) -> Problem:
     if problem.speeds is None:
         raise ValueError(
             f"substeps were planned for speeds of up to {largest:.3g}, but this "
-            "problem has none (Problem.speeds is None); pass the problem that was fitted"
+            "problem has none (Problem.speeds is None); pass the one that was fitted"
         )
     options = {"max_speed": largest}
     true_step = problem.make_true_step
