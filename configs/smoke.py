@@ -37,7 +37,7 @@ PLUME = {
         "dt": 1.1,
         "viscosity": 0.3,
         "buoyancy": 0.5,
-        "max_speed": 5.0,
+        "max_speed": 4.6,
     },
     "coefficients": {
         "viscosity": {"guess": 0.6},
@@ -45,7 +45,7 @@ PLUME = {
     },
     "data": {"num_steps": 16, "scale": 4.0, "region": ((0.0, 1.0), (0.0, 0.5))},
     "physical": {"num_iterations": 5},
-    "hybrid": {"cycles": 10, "alpha_physical": 1e-5},
+    "hybrid": {"cycles": 9, "alpha_physical": 1e-5},
 }
 
 NAVIER_STOKES = {

@@ -1,16 +1,22 @@
 """Observed simulations, how they are split, and what is known of the truth."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from hyco_jax.data.readings import Readings
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
 from hyco_jax.types import Trajectories
+
+
+# States at t = 0: given with the data, interpolated from their earliest readings, an
+# array `(N, *S, C)`, or a function of positions `(..., D)` with values `(..., C)`.
+Initial = str | np.ndarray | Callable[[np.ndarray], np.ndarray]
 
 
 class Truth(NamedTuple):
@@ -31,19 +37,24 @@ class Observations:
     """Simulations as they were observed.
 
     Attributes:
-        observed: States `(N, T + 1, *S, C)` and weights, 0 where unobserved. The state
-            at t = 0 is complete, what is static or driven is known at all times.
+        observed: On the grid: states `(N, T + 1, *S, C)` and weights, 0 where
+            unobserved; what is static or driven is known at all times. Or readings at
+            points.
         train: Simulations that both models learn from.
         val: Simulations that settings are chosen by.
         test: Simulations that the results are reported on.
         truth: If it is known.
+        initial: The states at t = 0: "given", complete, with data on the grid;
+            "interpolated" from the readings; an array `(N, *S, C)`; or a function that
+            maps positions `(..., D)` to `(..., C)`.
     """
 
-    observed: Trajectories
+    observed: Trajectories | Readings
     train: tuple[int, ...]
     val: tuple[int, ...] = ()
     test: tuple[int, ...] = ()
     truth: Truth | None = None
+    initial: Initial = "given"
 
     @property
     def num_steps(self) -> int:

@@ -63,6 +63,19 @@ def channels(quantities: Quantities) -> dict[str, slice]:
     return slices
 
 
+def channel_names(quantities: Quantities) -> tuple[str, ...]:
+    """Names of the C channels: a quantity's own, with _x, _y, _z for components."""
+    return tuple(
+        q.name if q.num_components == 1 else f"{q.name}_{axis}"
+        for q in quantities
+        for axis in _axes(q.num_components)
+    )
+
+
+def _axes(count):
+    return "xyz"[:count] if count <= 3 else range(count)
+
+
 def predicted_entries(quantities: Quantities, domain: Domain) -> np.ndarray:
     """Marks what models predict: all but known channels and faces on a wall.
 
