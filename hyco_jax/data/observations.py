@@ -13,7 +13,6 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
 from hyco_jax.types import Trajectories
 
-
 # States at t = 0: given with the data, interpolated from their earliest readings, an
 # array `(N, *S, C)`, or a function of positions `(..., D)` with values `(..., C)`.
 Initial = str | np.ndarray | Callable[[np.ndarray], np.ndarray]
