@@ -8,6 +8,7 @@ import numpy as np
 
 from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key
+from hyco_jax.data.readings import Readings
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
@@ -69,6 +70,10 @@ class GridSettings:
         )
 
 
+# See `Problem.drive`.
+Drive = Callable[[Readings, Domain, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
 class Speeds(NamedTuple):
     """What the substeps of a scheme are planned for; faster states may blow up.
 
@@ -111,6 +116,9 @@ class Problem:
         limits: Largest values of diagnostics that are sound.
         speeds: What substeps are planned for, where they depend on speeds; `make_step`
             and `make_true_step` then take another largest one as `max_speed=`.
+        drive: Maps readings, a grid and the times `(T + 1,)` to the driven channels
+            `(N, T + 1, *S, G)` and the rows `(R,)` that were used for that, which are
+            neither trained on nor scored.
         spec: Plain values that `hyco_jax.load` makes the problem from again, see
             `hyco_jax.pde.find`.
     """
@@ -129,6 +137,7 @@ class Problem:
     diagnostics: Callable[[Domain, Array], dict[str, Array]] | None = None
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     speeds: Speeds | None = None
+    drive: Drive | None = None
     spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

@@ -56,6 +56,17 @@ class HybridSettings:
     steps_synthetic_to_physical: int = key(
         10, "steps of these; 0: the training record's", rules.integer(0, 10_000)
     )
+    ghost_points: int = key(
+        600,
+        "points of a simulation at which models answer each other where data are at "
+        "points; drawn afresh in each cycle",
+        rules.integer(1, 1_000_000),
+    )
+    ghost_region: tuple[tuple[float, float], ...] = key(
+        (),
+        "(lower, upper) of these along each axis, as shares of the extent; (): all",
+        rules.REGION_OR_NONE,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,22 +1,25 @@
 """From a problem, its data and settings to the stages that are trained, in order."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import linen as nn
 
 from hyco_jax import calls, hybrid
 from hyco_jax import settings as all_settings
 from hyco_jax.data import record as records
+from hyco_jax.data import statistics
 from hyco_jax.data.observations import Observations
+from hyco_jax.data.placement import Placed
 from hyco_jax.data.record import Real
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.hybrid import Player
-from hyco_jax.models import resampled
+from hyco_jax.models import neural_field, resampled
 from hyco_jax.models.physical import PhysicalModel, make_physical
 from hyco_jax.networks import settings as networks
 from hyco_jax.players import physical as physical_players
@@ -27,6 +30,9 @@ from hyco_jax.settings import Settings
 from hyco_jax.training import optimizers
 from hyco_jax.training.state import init as init_train_state
 from hyco_jax.types import HybridState, Model
+
+# What a synthetic model knows of the data, and no optimiser touches.
+_CONSTANTS = ("normalisation", "record")
 
 # Uses of a seed, see `seeded_key`.
 DATA, NETWORK, RUN = range(3)
@@ -63,7 +69,7 @@ class Plan(NamedTuple):
 
     stages: tuple[Stage, ...]
     init_state: Callable[[], HybridState]
-    real: Real
+    real: Any
     players: dict[str, Player]
 
 
@@ -78,7 +84,7 @@ class _Records(NamedTuple):
 def make_models(
     problem: Problem,
     settings: Settings,
-    observations: Observations | None = None,
+    data: Observations | Placed | None = None,
     network: nn.Module | Model | None = None,
 ) -> Models:
     """Makes both models; nothing is compiled.
@@ -86,18 +92,29 @@ def make_models(
     Args:
         problem: The physical system.
         settings: Of the fit.
-        observations: What normalises the network, if asked for: the part of them that
-            it is trained on. Models whose parameters are stored don't need them.
+        data: Observations on the grid or placed readings: the part of them that the
+            network is trained on normalises it, if asked for. Models whose parameters
+            are stored don't need them.
         network: Takes the place of the named one.
 
     Raises:
         ValueError: If an option doesn't fit the problem.
     """
     physical = make_physical(problem, settings.coefficients, settings.physical.remat)
-    training = None
-    if observations is not None:
-        training = _make_real(settings, observations).training
-    synthetic = networks.make_model(settings.synthetic, problem, training, network)
+    normalisation, record = None, None
+    if isinstance(data, Placed):
+        normalisation = {"mean": data.mean, "std": data.std}
+        record = neural_field.make_record(
+            len(data.u0), data.num_steps, data.mean, data.std, data.given
+        )
+    elif data is not None and settings.synthetic.normalise:
+        training = _make_real(settings, data).training
+        normalisation = statistics.normalisation(training, problem.quantities)
+    if not settings.synthetic.normalise:
+        normalisation = None
+    synthetic = networks.make_model(
+        settings.synthetic, problem, normalisation, record, network
+    )
     on_data_grid = resampled.on_data_grid(physical.model, problem.resampling)
     return Models(physical, on_data_grid, synthetic)
 
@@ -132,7 +149,7 @@ def make_plan(
     players = _make_players(problem, settings, models, facts, txs, set(horizons))
     last = {name: player(horizons[-1]) for name, player in players.items()}
     stages = calls.make_stages(settings, players, horizons)
-    init_state = _make_init_state(settings, models, last, txs, real)
+    init_state = make_init_state(settings, models, last, txs, real)
     return Plan(stages, init_state, real, last)
 
 
@@ -260,7 +277,22 @@ def _make_players(problem, settings, models, facts, txs, horizons):
     return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
 
 
-def _make_init_state(settings, models, last, txs, real):
+def make_init_state(
+    settings: Settings,
+    models: Models,
+    last: Mapping[str, Player],
+    txs: Mapping[str, optax.GradientTransformation],
+    real: Any,
+) -> Callable[[], HybridState]:
+    """Makes the function that makes the state before the first cycle of a stage.
+
+    Args:
+        settings: Of the fit.
+        models: Both models.
+        last: The players of the last cycle, by model.
+        txs: Their optimisers.
+        real: The real data.
+    """
     inits = {
         "synthetic": models.synthetic.init,
         "physical": models.physical.model.init,
@@ -273,7 +305,7 @@ def _make_init_state(settings, models, last, txs, real):
             variables = inits[name](key)
             names = models.physical.learned
             if name == "synthetic":
-                names = [n for n in variables if n != "normalisation"]
+                names = [n for n in variables if n not in _CONSTANTS]
             state = init_train_state(variables, names, txs[name])
             result[name] = hybrid.init_side(player, state, real)
         return result

@@ -13,12 +13,13 @@ from hyco_jax.types import HybridState
 
 
 class MLP(nn.Module):
-    """A tanh network from features to one channel."""
+    """A tanh network from position and time to one channel."""
 
     width: int = 32
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, position, time, known):
+        x = jnp.concatenate([position, time[None], known])
         for _ in range(2):
             x = jnp.tanh(nn.Dense(self.width)(x))
         return nn.Dense(1)(x)
@@ -71,10 +72,11 @@ def train(synthetic, physical, real, ask, num_cycles, alphas=(1.0, 1e-3), rate=1
         sides = []
         for model, player, tx in zip(models, players, txs, strict=True):
             params = model.init(key)
-            train_state = state.init(params, list(params), tx)
+            names = [name for name in params if name != "record"]
+            train_state = state.init(params, names, tx)
             sides.append(hybrid.init_side(player, train_state, real))
         start = HybridState(jnp.zeros((), jnp.int32), key, *sides)
         return hybrid.repeat(cycle, num_cycles)(start, real)
 
     final, metrics = run(jax.random.key(0), real)
-    return final.synthetic.best, final.physical.best, metrics
+    return final.synthetic.best_variables, final.physical.best, metrics

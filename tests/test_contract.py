@@ -13,7 +13,7 @@ from flax import linen as nn
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.initial import with_initial
-from hyco_jax.models.neural_field import neural_field
+from hyco_jax.models.neural_field import make_record, neural_field
 from hyco_jax.models.steady import steady
 from hyco_jax.models.stepper import stepper
 from hyco_jax.networks.model import as_model
@@ -62,6 +62,11 @@ def observed(query, answers):
     return Samples(query, answers, jnp.ones((1,) * answers.ndim))
 
 
+def make_field(domain, dt, num_steps):
+    record = make_record(1, num_steps, np.zeros(1), np.ones(1))
+    return neural_field(hyco.MLP(), domain, dt, (Quantity("u"),), record)
+
+
 @pytest.mark.parametrize("make_query", [on_grid, at_points], ids=["grid", "points"])
 def test_a_stepper_is_fitted_on_the_grid_and_at_scattered_points(make_query):
     query = make_query(jax.random.key(1))
@@ -89,7 +94,7 @@ def test_a_neural_field_is_fitted_to_a_steppers_predictions_at_random_points():
 
     query = ask(jax.random.key(1), num_points=10)
     real = observed(query, truth(query))
-    field = neural_field(hyco.MLP(), RING, DT)
+    field = make_field(RING, DT, STEPS)
     synthetic, physical, _ = hyco.train(field, DIFFUSION, real, ask, num_cycles=30)
     assert physical["rate"] == pytest.approx(toy.RATE, rel=0.02)
     # Ten points don't tell a field; the stepper's predictions do.
@@ -122,7 +127,7 @@ def test_a_steady_equation_is_fitted_at_points():
     physical = steady(lambda key: {"log_kappa": jnp.array(0.0)}, solve, rod)
     query = ask(jax.random.key(1))
     real = observed(query, jnp.sin(np.pi * query.points[..., 1:]) / 2.5)
-    field = neural_field(hyco.MLP(), rod, 1.0)
+    field = make_field(rod, 1.0, 1)
     synthetic, found, _ = hyco.train(field, physical, real, ask, num_cycles=15)
     assert jnp.exp(found["log_kappa"]) == pytest.approx(2.5, rel=0.01)
     at = ask(jax.random.key(2))

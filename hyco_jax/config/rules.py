@@ -137,6 +137,7 @@ REGION = Rule(
     "((lower, upper), ...) for each of 1 to 3 axes with 0 <= lower < upper <= 1",
     _tuple_of(lambda edge: _is_interval(edge, 1.0), 1, 3),
 )
+REGION_OR_NONE = _or_none(REGION)
 BOUNDS = Rule("(lower, upper) with 0 <= lower < upper <= 1e+12", _is_interval)
 BOUNDS_OR_NONE = _or_none(BOUNDS)
 NO_BOUNDS = Rule("(), since it may have any sign", lambda value: value == ())

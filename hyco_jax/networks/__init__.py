@@ -15,6 +15,7 @@ from flax import linen as nn
 from hyco_jax.networks import convolution
 from hyco_jax.networks.base import ACTIVATIONS, Network
 from hyco_jax.networks.convolutional import ConvNet, ResNet, UNet
+from hyco_jax.networks.field import FieldNetwork
 from hyco_jax.networks.fno import FNO
 from hyco_jax.networks.model import as_model
 from hyco_jax.networks.transformer import Transformer
@@ -25,6 +26,7 @@ __all__ = [
     "FNO",
     "NETWORKS",
     "ConvNet",
+    "FieldNetwork",
     "Network",
     "ResNet",
     "Transformer",

@@ -1,18 +1,21 @@
 """The settings of the synthetic model, and the model that they name."""
 
 import dataclasses
+from collections.abc import Mapping
 
+import numpy as np
 from flax import linen as nn
 
 from hyco_jax import networks
 from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key, section
-from hyco_jax.data import statistics
 from hyco_jax.grids import quantities as meanings
+from hyco_jax.models.neural_field import neural_field
 from hyco_jax.networks import convolution
+from hyco_jax.networks import field as fields
 from hyco_jax.networks.model import as_model
 from hyco_jax.problem import Problem
-from hyco_jax.types import Model, Trajectories
+from hyco_jax.types import Model
 
 _FILTERS = rules.integers(1, 4096)
 _WIDTH = rules.integer(1, 4096)
@@ -55,10 +58,44 @@ class TransformerSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class FieldSettings:
+    """Of `networks.FieldNetwork`, a function of position and time."""
+
+    widths: tuple[int, ...] = key((128, 128, 128), "of its hidden layers", _FILTERS)
+    activation: str = key(
+        "tanh",
+        "between layers; sine: a SIREN",
+        rules.choice(*sorted(fields.ACTIVATIONS)),
+    )
+    space_octaves: int = key(
+        0, "waves of each coordinate: 1, 2, 4, ... periods", rules.integer(0, 12)
+    )
+    time_octaves: int = key(
+        0, "waves of time: 1, 2, 4, ... periods", rules.integer(0, 12)
+    )
+    space_range: float = key(
+        1.0, "half the length that a closed box has as an input", rules.positive()
+    )
+    frequency: float = key(
+        30.0, "of the first layer", rules.positive(), when={"activation": "sine"}
+    )
+
+
+# What steps in time on the grid; else it is a field.
+STEPPERS = tuple(sorted(networks.NETWORKS))
+_STEPS = {"name": STEPPERS}
+
+
+@dataclasses.dataclass(frozen=True)
 class NetworkSettings:
     """Which network the synthetic model is."""
 
-    name: str = key("unet", "the network", rules.choice(*sorted(networks.NETWORKS)))
+    name: str = key(
+        "unet",
+        "the network; field: a function of position and time, the others make a step",
+        rules.choice("field", *STEPPERS),
+    )
+    field: FieldSettings = section(FieldSettings, when={"name": "field"})
     unet: UNetSettings = section(UNetSettings, when={"name": "unet"})
     resnet: FiltersSettings = section(FiltersSettings, when={"name": "resnet"})
     convnet: FiltersSettings = section(FiltersSettings, when={"name": "convnet"})
@@ -67,27 +104,43 @@ class NetworkSettings:
         TransformerSettings, when={"name": "transformer"}
     )
     activation: str = key(
-        "gelu", "between layers", rules.choice(*sorted(networks.ACTIVATIONS))
+        "gelu",
+        "between layers",
+        rules.choice(*sorted(networks.ACTIVATIONS)),
+        when=_STEPS,
     )
     padding: str = key(
         "auto",
         "at the sides: auto is CIRCULAR in a periodic box, SAME in a closed one",
         rules.choice("auto", *convolution.PADDINGS),
+        when=_STEPS,
     )
-    coordinates: bool = key(True, "channels that tell the position", rules.FLAG)
+    coordinates: bool = key(
+        True, "channels that tell the position", rules.FLAG, when=_STEPS
+    )
     residual: bool = key(
-        True, "whether it predicts u + scale * network(u), or network(u)", rules.FLAG
+        True,
+        "whether it predicts u + scale * network(u), or network(u)",
+        rules.FLAG,
+        when=_STEPS,
     )
     scale: float = key(
-        1.0, "factor of the residual", rules.positive(), when={"residual": True}
+        1.0,
+        "factor of the residual",
+        rules.positive(),
+        when={"residual": True, **_STEPS},
     )
     learn_scale: bool = key(
-        False, "whether that factor is learned", rules.FLAG, when={"residual": True}
+        False,
+        "whether that factor is learned",
+        rules.FLAG,
+        when={"residual": True, **_STEPS},
     )
     normalise: bool = key(
         False,
-        "by mean and deviation of the observed training data",
+        "by mean and deviation of the observed training data; a field always is",
         rules.FLAG,
+        when=_STEPS,
     )
     precision: str = key(
         "default",
@@ -98,13 +151,15 @@ class NetworkSettings:
         False,
         "compute steps again in the backward pass, to save memory",
         rules.FLAG,
+        when=_STEPS,
     )
 
 
 def make_model(
     settings: NetworkSettings,
     problem: Problem,
-    real: Trajectories | None = None,
+    normalisation: Mapping[str, np.ndarray] | None = None,
+    record: Mapping[str, np.ndarray] | None = None,
     network: nn.Module | Model | None = None,
 ) -> Model:
     """Makes the synthetic model.
@@ -112,8 +167,8 @@ def make_model(
     Args:
         settings: Which network.
         problem: The physical system.
-        real: The observed training data, which normalise inputs and outputs if asked
-            for.
+        normalisation: Statistics of the data, for a network that makes steps.
+        record: What a field knows of the data, see `neural_field.make_record`.
         network: A module or a model that takes the place of the named one.
 
     Raises:
@@ -122,9 +177,9 @@ def make_model(
     if isinstance(network, Model):
         return network
     quantities, domain = problem.quantities, problem.domain
-    normalisation = None
-    if settings.normalise and real is not None:
-        normalisation = statistics.normalisation(real, quantities)
+    if settings.name == "field":
+        module = _make_field(settings, problem) if network is None else network
+        return neural_field(module, domain, problem.dt, quantities, record)
     return as_model(
         _make_module(settings, problem) if network is None else network,
         domain,
@@ -132,6 +187,17 @@ def make_model(
         quantities,
         normalisation=normalisation,
         remat=settings.remat,
+    )
+
+
+def _make_field(settings, problem) -> fields.FieldNetwork:
+    num_known = meanings.num_known(problem.quantities)
+    return fields.FieldNetwork(
+        problem.num_channels - num_known,
+        problem.domain.ndim,
+        problem.domain.periodic,
+        precision=settings.precision,
+        **schema.to_dict(settings.field),
     )
 
 

@@ -37,9 +37,14 @@ class SyntheticSettings(NetworkSettings, DescentSettings):
         4, "steps of its windows of physical predictions", rules.integer(1, 10_000)
     )
     num_epochs: int = key(2, "epochs of a cycle", rules.integer(1, 10_000))
-    batch_size: int = key(16, "windows of a batch", rules.integer(1, 100_000))
+    updates_per_epoch: int = key(
+        0, "updates of an epoch; 0: as all samples need", rules.integer(0, 1_000_000)
+    )
+    batch_size: int = key(
+        16, "windows of a batch; readings, of a field", rules.integer(1, 1_000_000)
+    )
     num_real: int = key(
-        3, "real windows of a batch in hybrid cycles", rules.integer(1, 100_000)
+        3, "real ones of a batch in hybrid cycles", rules.integer(1, 1_000_000)
     )
     batch_chunk: int = key(
         0,
@@ -60,6 +65,8 @@ def count_updates(
 
     An epoch of real data alone makes as many, so that modes compare.
     """
+    if settings.updates_per_epoch:
+        return settings.updates_per_epoch
     count = len(record.index(horizon)[0])
     count += sum(_count_predicted(record, settings, receives))
     return minibatch.num_updates(count, settings.batch_size)

@@ -1,0 +1,212 @@
+"""Readings made ready for both models: samples at points, on the device."""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from hyco_jax.data import initial_states
+from hyco_jax.data.observations import Observations
+from hyco_jax.data.readings import Readings
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.problem import Problem
+from hyco_jax.types import Array, Query, Samples
+
+
+@struct.dataclass
+class PointReal:
+    """The real data as both players see them, where they are at points.
+
+    Attributes:
+        records: A sample for each training simulation, with all its readings: for
+            models that step in time.
+        rows: A sample for each reading: for models that are functions of (x, t).
+    """
+
+    records: Samples
+    rows: Samples
+
+
+class Placed(NamedTuple):
+    """Readings, placed in a problem.
+
+    Attributes:
+        real: What the models learn from.
+        num_steps: Number T of steps, up to the last reading.
+        is_used: Rows that count, in training or in scores, shape `(R,)`: all but those
+            that drive the system.
+        u0: Initial states of all simulations, shape `(N, *S, C)`.
+        given: Driven channels, shape `(N, T + 1, *S, G)`, or None.
+        unit: What squares of each channel are measured by: mean variances of the
+            training readings' errors where sigma is stated, else of the readings
+            themselves, shape `(C,)`; 0 where nobody read a channel.
+        scale: By which `augment` turns the weights into that measure.
+        mean: Of each channel's training readings, shape `(C,)`.
+        std: Their standard deviation, shape `(C,)`, at least that of driven channels.
+    """
+
+    real: PointReal
+    num_steps: int
+    is_used: np.ndarray
+    u0: np.ndarray
+    given: np.ndarray | None
+    unit: np.ndarray
+    scale: float
+    mean: np.ndarray
+    std: np.ndarray
+
+
+def count_steps(readings: Readings, dt: float) -> int:
+    """Steps up to the last reading."""
+    return max(1, math.ceil(readings.time.max() / dt - 1e-6))
+
+
+def place(observations: Observations, problem: Problem) -> Placed:
+    """Places readings in a problem.
+
+    Held-out rows take no part in anything here: neither in the initial states nor in
+    the statistics.
+
+    Args:
+        observations: Checked ones, readings at points.
+        problem: The physical system.
+
+    Raises:
+        ValueError: If no training reading is left, the initial states can't be made, or
+            a channel has no variance.
+    """
+    readings, domain = observations.observed, problem.domain
+    num_steps = count_steps(readings, problem.dt)
+    given, is_used = None, np.ones(readings.count, bool)
+    seen = readings.select(~readings.is_held_out)
+    if problem.drive is not None:
+        times = problem.dt * np.arange(num_steps + 1)
+        given, drives = problem.drive(seen, domain, times)
+        is_used[np.flatnonzero(~readings.is_held_out)[drives]] = False
+    u0 = initial_states.make_u0(
+        observations.initial, seen, domain, problem.dt, problem.quantities
+    )
+    if given is not None:
+        given = np.asarray(given, np.float32)
+        u0[..., -given.shape[-1] :] = given[:, 0]
+    trains = is_used & ~readings.is_held_out
+    trains &= np.isin(readings.sim, observations.train)
+    training = readings.select(trains)
+    values = _by_channel(training.values, training, problem)
+    is_read = np.isfinite(values)
+    if not is_read.any():
+        raise ValueError(
+            "no reading is left to train on; hold out less, or read more than what "
+            "drives the system"
+        )
+    mean, std = _statistics(values, is_read, given, problem)
+    if training.sigma is None:
+        inverse = np.broadcast_to(1 / std**2, values.shape)
+    else:
+        inverse = 1 / _by_channel(training.sigma, training, problem) ** 2
+    inverse = np.where(is_read, inverse, 0)
+    counts = is_read.sum(axis=0)
+    unit = np.divide(counts, inverse.sum(axis=0), where=counts > 0, out=0.0 * std)
+    scale = float(counts.sum() / inverse.sum())
+    records = _records(
+        training, observations.train, values, scale * inverse, u0, given, num_steps
+    )
+    rows = _rows(training, values, scale * inverse)
+    return Placed(
+        PointReal(records, rows), num_steps, is_used, u0, given, unit, scale, mean, std
+    )
+
+
+def all_points(readings: Readings, placed: Placed) -> tuple[Query, np.ndarray]:
+    """Asks for all readings of all simulations at once.
+
+    Returns:
+        The query, and where row r is in its answers, `(R, 2)`: simulation and point.
+    """
+    sims = range(readings.num_sims)
+    points, where = _padded_points(readings, sims)
+    return _query(sims, points, placed.u0, placed.given, placed.num_steps), where
+
+
+def _by_channel(columns, readings, problem):
+    """Takes columns `(R, V)` to the channels they are of, `(R, C)`, NaN elsewhere."""
+    names = meanings.channel_names(problem.quantities)
+    result = np.full((len(columns), len(names)), np.nan)
+    result[:, [names.index(name) for name in readings.names]] = columns
+    return result
+
+
+def _statistics(values, is_read, given, problem):
+    """Mean and deviation of each channel; those of a quantity share the deviation."""
+    counts = np.maximum(is_read.sum(axis=0), 1)
+    filled = np.where(is_read, values, 0)
+    mean = filled.sum(axis=0) / counts
+    squares = np.where(is_read, (filled - mean) ** 2, 0).sum(axis=0)
+    std = np.ones(len(mean))
+    by_name = meanings.channels(problem.quantities)
+    for q in problem.quantities:
+        where = by_name[q.name]
+        if is_read[:, where].any():
+            variance = squares[where].sum() / is_read[:, where].sum()
+            if not variance > 0:
+                raise ValueError(
+                    f"all training readings of {q.name} are {mean[where]}; a constant "
+                    "field identifies nothing"
+                )
+            std[where] = np.sqrt(variance)
+    if given is not None:
+        driven = given.reshape(-1, given.shape[-1])
+        mean[-driven.shape[1] :] = driven.mean(axis=0)
+        std[-driven.shape[1] :] = np.where(
+            driven.std(axis=0) > 0, driven.std(axis=0), 1
+        )
+    return mean, std
+
+
+def _padded_points(readings, sims):
+    """Points of each simulation, the shorter ones padded: `(B, M, 1 + D)`."""
+    of_sim = [np.flatnonzero(readings.sim == sim) for sim in sims]
+    longest = max(len(rows) for rows in of_sim)
+    points = np.zeros((len(of_sim), longest, 1 + readings.position.shape[1]))
+    where = np.zeros((readings.count, 2), int)
+    for i, rows in enumerate(of_sim):
+        points[i, : len(rows), 0] = readings.time[rows]
+        points[i, : len(rows), 1:] = readings.position[rows]
+        where[rows, 0], where[rows, 1] = i, np.arange(len(rows))
+    return points, where
+
+
+def _query(sims, points, u0, given, num_steps) -> Query:
+    sims = np.array(sims)
+    return Query(
+        jnp.asarray(sims, jnp.int32),
+        jnp.zeros(len(sims), jnp.int32),
+        jnp.asarray(u0[sims]),
+        jnp.asarray(points, jnp.float32),
+        None if given is None else jnp.asarray(given[sims]),
+        num_steps,
+    )
+
+
+def _records(training, sims, values, weights, u0, given, num_steps) -> Samples:
+    points, where = _padded_points(training, sims)
+    shape = (*points.shape[:2], values.shape[1])
+    targets, padded = np.zeros(shape), np.zeros(shape)
+    targets[where[:, 0], where[:, 1]] = np.where(np.isfinite(values), values, 0)
+    padded[where[:, 0], where[:, 1]] = weights
+    query = _query(sims, points, u0, given, num_steps)
+    return Samples(query, _float32(targets), _float32(padded))
+
+
+def _rows(training, values, weights) -> Samples:
+    points = np.concatenate([training.time[:, None], training.position], axis=1)
+    sim = jnp.asarray(training.sim, jnp.int32)
+    query = Query(sim, jnp.zeros_like(sim), None, _float32(points[:, None]))
+    targets = np.where(np.isfinite(values), values, 0)
+    return Samples(query, _float32(targets[:, None]), _float32(weights[:, None]))
+
+
+def _float32(array) -> Array:
+    return jnp.asarray(array, jnp.float32)

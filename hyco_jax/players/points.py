@@ -1,0 +1,232 @@
+"""The players of the cycle where data are readings at points.
+
+A field answers its partner at ghost points, which are drawn afresh in every cycle, and
+learns from the partner's values at such. A network that makes steps learns from windows
+of the partner's trajectories, as it does where data are on the grid.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax.data import augment, windows
+from hyco_jax.data.placement import Placed, PointReal
+from hyco_jax.grids.domain import Domain
+from hyco_jax.hybrid import Player
+from hyco_jax.players.samples import TrainFn
+from hyco_jax.players.windows import Exchange, SampleFn
+from hyco_jax.training import losses
+from hyco_jax.types import Array, Params, PredictFn, Query, Samples
+
+Generate = Callable[[Params, PointReal, Array], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ghosts:
+    """Points at which models answer each other, uniform in a box and in time.
+
+    Attributes:
+        count: Points of each simulation.
+        region: `(lower, upper)` of the box along each axis, as shares of the extent.
+    """
+
+    count: int
+    region: tuple[tuple[float, float], ...]
+
+
+def make_ghost_query(
+    ghosts: Ghosts, domain: Domain, dt: float
+) -> Callable[[Array, PointReal], Query]:
+    """Makes a function of a key and the real data that draws ghost points."""
+    low, high = np.array(ghosts.region).T * np.array(domain.extent)
+
+    def ask(key, real):
+        query = real.records.query
+        least = np.array([0.0, *low], np.float32)
+        most = np.array([query.horizon * dt, *high], np.float32)
+        shape = (len(query.sim), ghosts.count, 1 + domain.ndim)
+        share = jax.random.uniform(key, shape)
+        return query.replace(points=least + (most - least) * share)
+
+    return ask
+
+
+def generate_at(
+    ask: Callable[[Array, PointReal], Query], predict: PredictFn, placed: Placed
+) -> Generate:
+    """Makes the `generate` of a player that answers at ghost points.
+
+    Args:
+        ask: From `make_ghost_query`.
+        predict: Of the model that generates.
+        placed: The readings: every channel's error counts in the unit of theirs.
+    """
+    unit = placed.unit
+    weights = np.divide(placed.scale, unit, where=unit > 0, out=np.zeros_like(unit))
+
+    def generate(params, real, key):
+        query = ask(key, real)
+        answers = predict(params, query)
+        return Samples(
+            query, answers, jnp.asarray(weights, answers.dtype).reshape(1, 1, -1)
+        )
+
+    return generate
+
+
+def generate_trajectories(
+    predict: PredictFn, exchange: Exchange, sample_u0: SampleFn | None, num_driven: int
+) -> Generate:
+    """Makes the `generate` of a player whose partner makes steps.
+
+    Args:
+        predict: Of the model that generates, asked on the grid of the partner.
+        exchange: How many trajectories, how long.
+        sample_u0: Draws initial states, or None for the data's own.
+        num_driven: Number of driven channels.
+    """
+
+    def generate(params, real, key):
+        query = real.records.query
+        count, num_steps = exchange.num_sims, exchange.num_steps
+        sim = jnp.arange(count) % len(query.sim)
+        given, u0 = None, query.u0[sim]
+        if sample_u0 is not None:
+            u0 = sample_u0(key, count)
+        if num_driven:
+            given = query.given[sim, : num_steps + 1]
+            u0 = jnp.concatenate([u0[..., :-num_driven], given[:, 0]], axis=-1)
+        zero = jnp.zeros_like(sim)
+        elsewhere = Query(query.sim[sim], zero, u0, None, given, num_steps)
+        answers = predict(params, elsewhere)
+        return jnp.concatenate([u0[:, None], answers], axis=1)
+
+    return generate
+
+
+def make_field_player(
+    predict: PredictFn, train: TrainFn, generate: Generate, placed: Placed
+) -> Player:
+    """Makes the player of a field.
+
+    Args:
+        predict: Of the field.
+        train: The minibatch trainer, everything but `(state, data, key)` bound.
+        generate: What it generates for the physical model.
+        placed: The readings.
+    """
+
+    def augmented(real, generated, alpha):
+        parts = [real.rows]
+        if generated is not None:
+            parts.append(_by_row(generated))
+        counts = [part.count for part in parts]
+        return augment.augment(parts, [1.0, alpha][: len(parts)], counts, placed.scale)
+
+    score = _make_score(predict, placed, lambda real: real.rows)
+    return Player(generate, augmented, train, score)
+
+
+def make_network_player(
+    predict: PredictFn,
+    train: TrainFn,
+    generate: Generate,
+    placed: Placed,
+    predicted: np.ndarray,
+    horizon: int,
+    num_driven: int,
+    batch_sizes: tuple[int, int],
+) -> Player:
+    """Makes the player of a network that makes steps.
+
+    Args:
+        predict: Of the network.
+        train: The minibatch trainer, everything but `(state, data, key)` bound.
+        generate: What it generates for the physical model.
+        placed: The readings.
+        predicted: Entries that models predict.
+        horizon: Steps of its windows of physical predictions.
+        num_driven: Number of driven channels.
+        batch_sizes: Simulations and windows of a batch.
+    """
+    unit = placed.unit
+    relative = np.divide(placed.scale, unit, where=unit > 0, out=np.zeros_like(unit))
+
+    def augmented(real, generated, alpha):
+        parts = [real.records]
+        if generated is not None:
+            weights = jnp.asarray(predicted * relative, generated.dtype)[None, None]
+            parts.append(
+                windows.predicted_windows(
+                    generated, generated, weights, horizon, num_driven
+                )
+            )
+        count = len(parts)
+        return augment.augment(
+            parts, [1.0, alpha][:count], batch_sizes[:count], placed.scale
+        )
+
+    score = _make_score(predict, placed, lambda real: real.records)
+    return Player(generate, augmented, train, score)
+
+
+def make_physical_player(
+    predict: PredictFn, train: TrainFn, generate: Generate, placed: Placed
+) -> Player:
+    """Makes the player of the physical model.
+
+    Args:
+        predict: Of the solver.
+        train: The full-batch trainer, everything but `(state, data, key)` bound.
+        generate: What it generates for the synthetic model.
+        placed: The readings.
+    """
+
+    def augmented(real, generated, alpha):
+        parts = [real.records]
+        if generated is not None:
+            parts.append(generated)
+        counts = [part.count for part in parts]
+        parts = augment.augment(parts, [1.0, alpha][: len(parts)], counts, placed.scale)
+        return [_joined(parts)]
+
+    score = _make_score(predict, placed, lambda real: real.records)
+    return Player(generate, augmented, train, score)
+
+
+def _joined(parts) -> Samples:
+    """Points of the same simulations, which one rollout answers."""
+    if len(parts) == 1:
+        return parts[0]
+    points = jnp.concatenate([part.query.points for part in parts], axis=1)
+    targets = jnp.concatenate([part.targets for part in parts], axis=1)
+    full = [jnp.broadcast_to(part.weights, part.targets.shape) for part in parts]
+    # A mean over the samples of all parts was meant.
+    weights = jnp.concatenate(full, axis=1) / len(parts)
+    return Samples(parts[0].query.replace(points=points), targets, weights)
+
+
+def _by_row(samples: Samples) -> Samples:
+    """A sample for each point."""
+    query, targets = samples.query, samples.targets
+    count = targets.shape[0] * targets.shape[1]
+    sim = jnp.repeat(query.sim, targets.shape[1])
+    points = query.points.reshape(count, 1, -1)
+    weights = jnp.broadcast_to(samples.weights, targets.shape)
+    return Samples(
+        Query(sim, jnp.zeros_like(sim), None, points),
+        targets.reshape(count, 1, -1),
+        weights.reshape(count, 1, -1),
+    )
+
+
+def _make_score(predict, placed, choose):
+    def score(params, real):
+        samples = choose(real)
+        (part,) = augment.augment([samples], [1.0], [samples.count], placed.scale)
+        return losses.weighted_squares(predict, params, part).mean()
+
+    return score

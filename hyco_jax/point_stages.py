@@ -1,0 +1,208 @@
+"""From readings at points and settings to the stages that are trained, in order."""
+
+import functools
+import math
+
+from hyco_jax import calls, stages
+from hyco_jax import settings as all_settings
+from hyco_jax.config import schema
+from hyco_jax.data.placement import Placed
+from hyco_jax.players import points
+from hyco_jax.players.points import Ghosts
+from hyco_jax.problem import Problem
+from hyco_jax.settings import Settings
+from hyco_jax.stages import Models, Plan
+from hyco_jax.training import full_batch, minibatch, optimizers
+
+
+def make_plan(
+    problem: Problem, placed: Placed, settings: Settings, models: Models
+) -> Plan:
+    """Makes the players and the stages; nothing is compiled.
+
+    Args:
+        problem: The physical system.
+        placed: The readings.
+        settings: Of the fit.
+        models: Both models.
+
+    Raises:
+        ValueError: If readings and settings don't fit.
+    """
+    check(settings, problem, placed.num_steps)
+    hybrid, real = settings.hybrid, placed.real
+    num_cycles = hybrid.warmup + hybrid.cycles
+    make_synthetic = _make_field if _is_field(settings) else _make_network
+    synthetic, updates = make_synthetic(problem, placed, settings, models)
+    txs = {
+        "synthetic": optimizers.make_descent(settings.synthetic, num_cycles * updates),
+        "physical": optimizers.make_full_batch(
+            settings.physical.method, settings.physical.learning_rate
+        ),
+    }
+    players = {
+        "synthetic": synthetic(txs["synthetic"]),
+        "physical": _make_physical(problem, placed, settings, models, txs["physical"]),
+    }
+    by_horizon = {name: functools.partial(_same, p) for name, p in players.items()}
+    horizons = [placed.num_steps] * num_cycles
+    made = calls.make_stages(settings, by_horizon, horizons)
+    init_state = stages.make_init_state(settings, models, players, txs, real)
+    return Plan(made, init_state, real, players)
+
+
+def check(settings: Settings, problem: Problem, num_steps: int):
+    """Checks settings against readings.
+
+    Raises:
+        ValueError: If a value is not allowed.
+    """
+    schema.check(settings)
+    hybrid, synthetic = settings.hybrid, settings.synthetic
+    ndim = problem.domain.ndim
+    if len(hybrid.ghost_region) not in (0, ndim):
+        schema.fail(
+            "hybrid.ghost_region",
+            hybrid.ghost_region,
+            f"() or {ndim} entries, as pde.resolution has",
+        )
+    if settings.mode == "hybrid" and synthetic.num_real >= synthetic.batch_size:
+        schema.fail(
+            "synthetic.num_real",
+            synthetic.num_real,
+            f"less than synthetic.batch_size={synthetic.batch_size}, to leave room for "
+            "predictions",
+        )
+    longest = hybrid.steps_physical_to_synthetic or num_steps
+    if not _is_field(settings) and synthetic.generated_horizon > longest:
+        schema.fail(
+            "synthetic.generated_horizon",
+            synthetic.generated_horizon,
+            f"at most the {longest} steps that are generated for it",
+        )
+
+
+def _same(player, horizon):
+    del horizon
+    return player
+
+
+def _is_field(settings):
+    return settings.synthetic.name == "field"
+
+
+def _ask(problem, settings):
+    region = settings.hybrid.ghost_region or ((0.0, 1.0),) * problem.domain.ndim
+    ghosts = Ghosts(settings.hybrid.ghost_points, region)
+    return points.make_ghost_query(ghosts, problem.domain, problem.dt)
+
+
+def _make_field(problem, placed, settings, models):
+    """A function of the optimiser that makes the field's player; updates of a cycle."""
+    synthetic = settings.synthetic
+    num_ghosts = len(placed.u0) * settings.hybrid.ghost_points
+    count = placed.real.rows.count
+    sizes = {
+        1: (min(synthetic.batch_size, count),),
+        2: (
+            min(synthetic.num_real, count),
+            min(synthetic.batch_size - synthetic.num_real, num_ghosts),
+        ),
+    }
+    updates = synthetic.updates_per_epoch or math.ceil(
+        (count + num_ghosts) / synthetic.batch_size
+    )
+    predict = models.synthetic.predict
+
+    def make(tx):
+        return points.make_field_player(
+            predict,
+            _descend(predict, tx, synthetic, sizes, updates),
+            points.generate_at(_ask(problem, settings), predict, placed),
+            placed,
+        )
+
+    return make, synthetic.num_epochs * updates
+
+
+def _make_network(problem, placed, settings, models):
+    """The same of a network that makes steps."""
+    synthetic, hybrid = settings.synthetic, settings.hybrid
+    longest = hybrid.steps_physical_to_synthetic or placed.num_steps
+    num_windows = hybrid.num_physical_to_synthetic * (
+        longest + 1 - synthetic.generated_horizon
+    )
+    count = placed.real.records.count
+    sizes = {
+        1: (min(synthetic.batch_size, count),),
+        2: (min(synthetic.num_real, count), synthetic.batch_size - synthetic.num_real),
+    }
+    updates = synthetic.updates_per_epoch or math.ceil(
+        (count + num_windows) / synthetic.batch_size
+    )
+    predict = models.synthetic.predict
+
+    def make(tx):
+        return points.make_network_player(
+            predict,
+            _descend(predict, tx, synthetic, sizes, updates),
+            points.generate_at(_ask(problem, settings), predict, placed),
+            placed,
+            problem.predicted,
+            synthetic.generated_horizon,
+            problem.num_driven,
+            sizes[2],
+        )
+
+    return make, synthetic.num_epochs * updates
+
+
+def _descend(predict, tx, synthetic, sizes, updates):
+    def train(state, parts, key):
+        return minibatch.train(
+            state,
+            parts,
+            key,
+            predict=predict,
+            tx=tx,
+            num_epochs=synthetic.num_epochs,
+            batch_sizes=sizes[len(parts)],
+            updates_per_epoch=updates,
+            chunk=synthetic.batch_chunk or None,
+        )
+
+    return train
+
+
+def _make_physical(problem, placed, settings, models, tx):
+    physical = settings.physical
+    predict = models.on_data_grid.predict
+    if _is_field(settings):
+        generate = points.generate_at(_ask(problem, settings), predict, placed)
+    else:
+        sample_u0 = None
+        if problem.sample_u0 is not None and not problem.num_driven:
+
+            def sample_u0(key, count):
+                return problem.sample_u0(key, problem.domain, count)
+
+        exchange = all_settings.exchanges(settings, placed.num_steps)["physical"]
+        generate = points.generate_trajectories(
+            predict, exchange, sample_u0, problem.num_driven
+        )
+
+    def train(state, parts, key):
+        del key
+        return full_batch.train(
+            state,
+            parts,
+            predict=predict,
+            tx=tx,
+            method=physical.method,
+            num_iterations=physical.num_iterations,
+            abs_tol=physical.abs_tol,
+            chunk=physical.window_chunk or None,
+            penalty=models.physical.penalty,
+        )
+
+    return points.make_physical_player(predict, train, generate, placed)
