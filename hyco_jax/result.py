@@ -152,6 +152,8 @@ def load(workdir: Path, models: Mapping[str, Model]) -> Result:
     stored = storage.read_npz(workdir / "models.npz")
     trained = {}
     for row in lines[0]["rows"]:
+        if row not in ROLES:
+            continue
         own = {k: v for k, v in stored.items() if k.startswith(f"{row}/")}
         flat = {k.removeprefix(f"{row}/"): jax.device_put(v) for k, v in own.items()}
         params = traverse_util.unflatten_dict(flat, sep="/")

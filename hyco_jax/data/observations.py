@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.data.readings import Readings
+from hyco_jax.data.readings import Readings, check_readings
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
@@ -131,6 +131,10 @@ def check(
         ValueError: If shapes or splits don't fit, or a value is missing that has to be
             known.
     """
+    if isinstance(observations.observed, Readings):
+        _check_splits(observations, observations.observed.num_sims)
+        check_readings(observations.observed, domain, quantities)
+        return observations
     states = np.asarray(observations.observed.states)
     weights = np.asarray(observations.observed.weights)
     _check_shapes(states, weights, domain, meanings.num_channels(quantities))

@@ -11,10 +11,10 @@ from absl import logging
 from hyco_jax.data import speeds, statistics
 from hyco_jax.data.observations import Observations
 from hyco_jax.models import resampled, stepper
-from hyco_jax.models.physical import restrict_value
 from hyco_jax.players import windows
 from hyco_jax.problem import Problem
-from hyco_jax.scoring import evaluate, metrics, table
+from hyco_jax.scoring import coefficients as fitted
+from hyco_jax.scoring import evaluate, table
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params, Trajectories
 
@@ -99,7 +99,7 @@ def make_judge(
             **options,
         ),
     }
-    truth = _true_coefficients(problem, models, observations)
+    truth = fitted.true_values(problem, models, observations.truth)
     return Judge(problem, models, observations, reference, evaluates, truth)
 
 
@@ -123,7 +123,7 @@ def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float
                 summary = evaluate.summarise(errors, splits[split], judge.problem.dt)
                 line[f"{model}/{split}_nrmse"] = summary["nrmse"]
         if model == "physical":
-            for name, error in _coefficient_errors(judge, params).items():
+            for name, error in fitted.errors(judge, params).items():
                 line[f"physical/{name}_error"] = error
     return line
 
@@ -148,11 +148,8 @@ def score_rows(
         errors = jax.device_get(judge.evaluate[model](variables, judge.reference))
         rows[row] = {"seconds": seconds.get(row)}
         if model == "physical":
-            rows[row] |= _coefficient_columns(judge, variables)
-            for name, value in judge.models.physical.values(variables).items():
-                if name in judge.true_coefficients:
-                    value = _beside_truth(judge, name, value)
-                arrays[f"coefficient/{name}/{row}"] = _on_data_grid(judge, name, value)
+            rows[row] |= fitted.columns(judge, variables)
+            arrays |= fitted.arrays(judge, row, variables)
         for split, sims in splits.items():
             summary = evaluate.summarise(errors, sims, dt)
             rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
@@ -168,10 +165,7 @@ def _arrays(judge, shown) -> dict[str, np.ndarray]:
     problem, observations = judge.problem, judge.observations
     domain = problem.domain
     quantities = [q for q in problem.quantities if q.is_predicted]
-    arrays = {
-        f"coefficient/{name}/truth": _on_data_grid(judge, name, truth)
-        for name, truth in judge.true_coefficients.items()
-    }
+    arrays = fitted.true_arrays(judge)
     if observations.truth is None:
         seen = observations.select((shown,))
         seen = jnp.where(seen.weights[0] > 0, seen.states[0], jnp.nan)
@@ -187,71 +181,6 @@ def _arrays(judge, shown) -> dict[str, np.ndarray]:
         "times": problem.dt * np.arange(observations.num_steps + 1),
         "observed": observed_region(observations),
     }
-
-
-def _true_coefficients(problem, models, observations) -> dict[str, np.ndarray]:
-    """True values of the learned coefficients, in the shape of the fitted ones."""
-    if observations.truth is None:
-        return {}
-    known = observations.truth.coefficients
-    params = jax.eval_shape(models.physical.model.init, jax.random.key(0))
-    shapes = jax.eval_shape(models.physical.values, params)
-    result = {}
-    for name in models.physical.learned:
-        if name in known:
-            value = _truth_to_compare(problem, name, known[name])
-            # A number is compared with a field in each of its cells.
-            shape = shapes[name].shape if value.ndim == 0 else value.shape
-            result[name] = np.broadcast_to(value, shape)
-    return result
-
-
-def _truth_to_compare(problem, name, value) -> np.ndarray:
-    """Takes a true value from the data's grid to the one that errors are taken on."""
-    value, domain = np.asarray(value, np.float64), problem.physics_domain
-    if domain.times_finer(problem.domain) > 1 and problem.true_values is not None:
-        own = np.asarray(problem.true_values(problem.domain)[name])
-        if own.shape == value.shape and np.allclose(own, value):
-            return np.asarray(problem.true_values(domain)[name])
-    return restrict_value(problem, name, value, problem.resampling.common)
-
-
-def _beside_truth(judge, name, value) -> np.ndarray:
-    """Takes a fitted value to the grid and the shape of the true one."""
-    domain, truth = judge.problem.domain, judge.true_coefficients[name]
-    if truth.shape[: domain.ndim] == domain.resolution:
-        value = restrict_value(judge.problem, name, value, domain)
-    return np.broadcast_to(value, truth.shape)
-
-
-def _coefficient_errors(judge, params) -> dict[str, float]:
-    values = judge.models.physical.values(params)
-    return {
-        name: float(
-            metrics.relative_error(_beside_truth(judge, name, values[name]), truth)
-        )
-        for name, truth in judge.true_coefficients.items()
-    }
-
-
-def _coefficient_columns(judge, params) -> dict[str, float]:
-    errors = _coefficient_errors(judge, params)
-    if not errors:
-        return {}
-    columns = {f"coefficient_error/{name}": error for name, error in errors.items()}
-    return {"coefficient_error": max(errors.values())} | columns
-
-
-def _on_data_grid(judge, name, value) -> np.ndarray:
-    """Takes a coefficient to the data's grid: means, or repeated in its cells."""
-    value, domain = np.asarray(value), judge.problem.domain
-    factor = domain.times_finer(judge.problem.physics_domain)
-    if not factor:
-        return restrict_value(judge.problem, name, value, domain)
-    if value.ndim:
-        for axis in range(domain.ndim):
-            value = np.repeat(value, factor, axis)
-    return value
 
 
 def _warn_of_limits(problem, row, split, summary):

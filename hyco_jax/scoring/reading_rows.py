@@ -1,0 +1,117 @@
+"""Scores of every row of the table where data are readings at points."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from hyco_jax.data import placement
+from hyco_jax.data.observations import Observations
+from hyco_jax.data.placement import Placed
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.problem import Problem
+from hyco_jax.scoring import coefficients as fitted
+from hyco_jax.scoring import readings as scores
+from hyco_jax.scoring import table
+from hyco_jax.scoring.interpolation import interpolate
+from hyco_jax.stages import Models
+from hyco_jax.types import HybridState, Params
+
+
+class Judge(NamedTuple):
+    """What models are scored with.
+
+    Attributes:
+        problem: The physical system.
+        models: Both models.
+        observations: Whose readings are scored.
+        predict: Maps a model, "physical" or "synthetic", to a function of its
+            parameters that predicts all readings, shape `(R, V)`.
+        is_used: Readings that count, shape `(R,)`.
+        true_coefficients: Of the learned ones that are known.
+    """
+
+    problem: Problem
+    models: Models
+    observations: Observations
+    predict: Mapping[str, Callable[[Params], np.ndarray]]
+    is_used: np.ndarray
+    true_coefficients: Mapping[str, np.ndarray]
+
+
+def make_judge(
+    problem: Problem, models: Models, observations: Observations, placed: Placed
+) -> Judge:
+    """Prepares scores; nothing is compiled.
+
+    Args:
+        problem: The physical system.
+        models: Both models.
+        observations: Checked ones, whose readings are scored.
+        placed: The same, placed in the problem.
+    """
+    readings = observations.observed
+    query, where = placement.all_points(readings, placed)
+    names = meanings.channel_names(problem.quantities)
+    channels = np.array([names.index(name) for name in readings.names])
+
+    def make_predict(model):
+        @jax.jit
+        def answer(params, query):
+            answers = model.predict(params, query)
+            return answers[where[:, 0], where[:, 1]][:, channels]
+
+        return lambda params: np.asarray(answer(params, query), np.float64)
+
+    by_name = models.by_name
+    predict = {name: make_predict(model) for name, model in by_name.items()}
+    truth = fitted.true_values(problem, models, observations.truth)
+    return Judge(problem, models, observations, predict, placed.is_used, truth)
+
+
+def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:
+    """Scores a state for the log: misfits to all splits, coefficients."""
+    line = {}
+    for model in (m for s, m in table.ROW_STAGE.values() if s == stage):
+        params = getattr(state, model).train.variables
+        found = _score(judge, judge.predict[model](params))
+        line |= {f"{model}/{k.replace('/', '_')}": v for k, v in found.items()}
+        if model == "physical":
+            for name, error in fitted.errors(judge, params).items():
+                line[f"physical/{name}_error"] = error
+    return line
+
+
+def score_rows(
+    judge: Judge, params: Mapping[str, tuple[str, Params]], seconds: Mapping[str, float]
+) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+    """Scores every row of the table, and the interpolation beside them.
+
+    Args:
+        judge: From `make_judge`.
+        params: Maps rows to a model, "physical" or "synthetic", and its parameters.
+        seconds: Of training, by row.
+
+    Returns:
+        The rows, and the arrays of figures, see `scoring.plots`.
+    """
+    readings = judge.observations.observed
+    usable = readings.select(judge.is_used)
+    predictions = {"interpolation": interpolate(readings)}
+    rows, arrays = {}, fitted.true_arrays(judge)
+    for row, (model, variables) in params.items():
+        predictions[row] = judge.predict[model](variables)
+        rows[row] = {"seconds": seconds.get(row)}
+        if model == "physical":
+            rows[row] |= fitted.columns(judge, variables)
+            arrays |= fitted.arrays(judge, row, variables)
+    rows["interpolation"] = {}
+    for row, predicted in predictions.items():
+        rows[row] |= _score(judge, predicted)
+    used = {row: p[judge.is_used] for row, p in predictions.items()}
+    return rows, arrays | scores.arrays(usable, used)
+
+
+def _score(judge, predictions):
+    raise NotImplementedError
