@@ -176,11 +176,19 @@ def _agree(opened, periodic):
     return said if periodic is None else periodic
 
 
-def _choose_sims(sims, count, label):
+def _choose(wanted, count):
+    """Indices of those wanted, none where they are not of their count."""
+    if wanted is None:
+        wanted = slice(None)
     try:
-        chosen = np.atleast_1d(np.arange(count)[slice(None) if sims is None else sims])
+        index = wanted if isinstance(wanted, slice) else np.asarray(wanted)
+        return np.atleast_1d(np.arange(count)[index])
     except IndexError:
-        chosen = np.array([])
+        return np.array([], int)
+
+
+def _choose_sims(sims, count, label):
+    chosen = _choose(sims, count)
     if chosen.ndim != 1 or not chosen.size:
         raise ValueError(
             f"{label}: sims={sims} are none of its {count} simulations; give indices "
@@ -190,10 +198,7 @@ def _choose_sims(sims, count, label):
 
 
 def _choose_steps(steps, count, label):
-    try:
-        chosen = np.arange(count)[slice(None) if steps is None else steps]
-    except IndexError:
-        chosen = np.array([])
+    chosen = _choose(steps, count)
     strides = np.unique(np.diff(chosen)) if chosen.ndim == 1 else ()
     if len(strides) != 1 or strides[0] < 1:
         raise ValueError(

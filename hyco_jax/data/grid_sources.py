@@ -109,9 +109,10 @@ def _open_zarr(path, names):
     zarr = _need("zarr", "Zarr")
     try:
         root = zarr.open(str(path), mode="r")
+        is_group = isinstance(root, zarr.Group)
+        arrays = dict(root.arrays()) if is_group else {path.stem: root}
     except (ValueError, KeyError) as error:
         raise OSError(str(error)) from error
-    arrays = dict(root.arrays()) if isinstance(root, zarr.Group) else {path.stem: root}
     for name, array in arrays.items():
         codecs = str((array.filters, array.compressors)).lower()
         if "pickle" in codecs:
