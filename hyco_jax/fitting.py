@@ -1,6 +1,7 @@
 """Fits both models to data, alone and together: the one composition of the library."""
 
 import contextlib
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from hyco_jax import settings as all_settings
 from hyco_jax.config import schema
 from hyco_jax.data import observations as observed
 from hyco_jax.data import placement, speeds
+from hyco_jax.data.grid_readings import grid_readings
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
 from hyco_jax.data.readings import Readings
@@ -58,7 +60,7 @@ def fit(
     """
     prepared = prepare(problem, data, settings, network)
     problem, models, plan = prepared.problem, prepared.models, prepared.plan
-    scores = _make_scores(problem, models, prepared.data, prepared.placed)
+    scores = _make_scores(problem, settings, models, prepared.data)
     with _opened(workdir) as folder:
         _claim(folder, prepared, settings)
         watch = loop.Watch(
@@ -88,7 +90,7 @@ class Prepared(NamedTuple):
     Attributes:
         problem: The physical system, its substeps planned for the data.
         data: What was observed.
-        placed: The same, where they are readings at points.
+        placed: What is trained on, where it is at points.
         models: Both models.
         plan: What is trained.
     """
@@ -127,16 +129,32 @@ def prepare(
         ValueError: If they don't fit each other.
     """
     data = observed.check(data, problem.domain, problem.quantities)
-    if isinstance(data.observed, Readings):
-        placed = placement.place(data, problem)
-        models = stages.make_models(problem, settings, placed, network)
+    if not isinstance(data.observed, Readings):
+        speeds.check_observed(problem, data)
+        problem = speeds.plan_for(problem, data)
+    placed = _place(problem, data, settings)
+    models = stages.make_models(problem, settings, placed or data, network)
+    if placed is None:
+        plan = stages.make_plan(problem, data, settings, models)
+    else:
         plan = point_stages.make_plan(problem, placed, settings, models)
-        return Prepared(problem, data, placed, models, plan)
-    speeds.check_observed(problem, data)
-    problem = speeds.plan_for(problem, data)
-    models = stages.make_models(problem, settings, data, network)
-    plan = stages.make_plan(problem, data, settings, models)
-    return Prepared(problem, data, None, models, plan)
+    return Prepared(problem, data, placed, models, plan)
+
+
+def _place(problem, data, settings) -> Placed | None:
+    """Places readings; data on the grid too, where they train a field."""
+    if isinstance(data.observed, Readings):
+        return placement.place(data, problem)
+    if settings.synthetic.name != "field":
+        return None
+    states = np.asarray(data.observed.states)
+    readings = grid_readings(data, problem.domain, problem.dt, problem.quantities)
+    at_points = dataclasses.replace(
+        data, observed=readings, initial=states[:, 0], truth=None, sigma=None
+    )
+    driven = problem.num_driven
+    given = states[..., -driven:] if driven else None
+    return placement.place(at_points, problem, given)
 
 
 def load(
@@ -209,13 +227,10 @@ def evaluate(
         The rows of the table.
     """
     data = observed.check(data, problem.domain, problem.quantities)
-    placed = None
-    if isinstance(data.observed, Readings):
-        placed = placement.place(data, problem)
-    else:
+    if not isinstance(data.observed, Readings):
         problem = speeds.plan_for(problem, data)
     models = stages.make_models(problem, settings, None, network)
-    scores = _make_scores(problem, models, data, placed)
+    scores = _make_scores(problem, settings, models, data)
     candidates = {
         row: (results.ROLES[row], trained.params)
         for row, trained in result.trained.items()
@@ -231,12 +246,15 @@ class _Scores(NamedTuple):
     of_rows: Callable[..., tuple[dict[str, dict], dict[str, np.ndarray]]]
 
 
-def _make_scores(problem, models, data, placed) -> _Scores:
-    if placed is None:
-        module, judge = rows, rows.make_judge(problem, models, data)
-    else:
+def _make_scores(problem, settings, models, data) -> _Scores:
+    if isinstance(data.observed, Readings):
         module = reading_rows
-        judge = reading_rows.make_judge(problem, models, data, placed)
+        judge = reading_rows.make_judge(
+            problem, models, data, placement.place(data, problem)
+        )
+    else:
+        is_field = settings.synthetic.name == "field"
+        module, judge = rows, rows.make_judge(problem, models, data, is_field)
     return _Scores(
         functools.partial(module.score_cycle, judge),
         functools.partial(module.score_rows, judge),

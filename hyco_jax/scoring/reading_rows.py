@@ -12,9 +12,8 @@ from hyco_jax.data.placement import Placed
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.problem import Problem
 from hyco_jax.scoring import coefficients as fitted
+from hyco_jax.scoring import baseline, table
 from hyco_jax.scoring import readings as scores
-from hyco_jax.scoring import table
-from hyco_jax.scoring.interpolation import interpolate
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params
 
@@ -28,7 +27,8 @@ class Judge(NamedTuple):
         observations: Whose readings are scored.
         predict: Maps a model, "physical" or "synthetic", to a function of its
             parameters that predicts all readings, shape `(R, V)`.
-        is_used: Readings that count, shape `(R,)`.
+        rows: Masks `(R,)` of the rows of each split, see `scoring.readings`.
+        unit: Standard deviations of the training readings, shape `(V,)`.
         true_coefficients: Of the learned ones that are known.
     """
 
@@ -36,7 +36,8 @@ class Judge(NamedTuple):
     models: Models
     observations: Observations
     predict: Mapping[str, Callable[[Params], np.ndarray]]
-    is_used: np.ndarray
+    rows: Mapping[str, np.ndarray]
+    unit: np.ndarray
     true_coefficients: Mapping[str, np.ndarray]
 
 
@@ -67,7 +68,9 @@ def make_judge(
     by_name = models.by_name
     predict = {name: make_predict(model) for name, model in by_name.items()}
     truth = fitted.true_values(problem, models, observations.truth)
-    return Judge(problem, models, observations, predict, placed.is_used, truth)
+    rows = scores.splits(observations, ~placed.is_used)
+    unit = placed.std[channels]
+    return Judge(problem, models, observations, predict, rows, unit, truth)
 
 
 def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:
@@ -96,22 +99,32 @@ def score_rows(
     Returns:
         The rows, and the arrays of figures, see `scoring.plots`.
     """
-    readings = judge.observations.observed
-    usable = readings.select(judge.is_used)
-    predictions = {"interpolation": interpolate(readings)}
+    problem, readings = judge.problem, judge.observations.observed
+    predictions = {}
     rows, arrays = {}, fitted.true_arrays(judge)
     for row, (model, variables) in params.items():
         predictions[row] = judge.predict[model](variables)
-        rows[row] = {"seconds": seconds.get(row)}
+        rows[row] = {"seconds": seconds.get(row)} | _score(judge, predictions[row])
         if model == "physical":
             rows[row] |= fitted.columns(judge, variables)
+            values = judge.models.physical.values(variables)
+            rows[row] |= scores.coefficient_columns(values)
             arrays |= fitted.arrays(judge, row, variables)
-    rows["interpolation"] = {}
-    for row, predicted in predictions.items():
-        rows[row] |= _score(judge, predicted)
-    used = {row: p[judge.is_used] for row, p in predictions.items()}
-    return rows, arrays | scores.arrays(usable, used)
+    predictions["interpolation"] = interpolated = baseline.interpolate(readings)
+    rows["interpolation"] = scores.score_interpolation(
+        readings, interpolated, judge.unit, judge.rows
+    )
+    arrays |= {
+        f"coefficient_unit/{name}": np.array(role.unit)
+        for name, role in problem.roles.items()
+    }
+    arrays |= {
+        "coordinates": problem.domain.coordinates(),
+        "extent": np.array(problem.domain.extent),
+    }
+    return rows, arrays | scores.arrays(readings, predictions, judge.rows)
 
 
 def _score(judge, predictions):
-    raise NotImplementedError
+    readings = judge.observations.observed
+    return scores.score(readings, predictions, judge.unit, judge.rows)

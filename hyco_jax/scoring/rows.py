@@ -30,6 +30,7 @@ class Judge(NamedTuple):
         evaluate: The jitted evaluation of each model.
         true_coefficients: Of the learned ones that are known, on the physical grid;
             on the data's, if that is coarser and the truth is known there alone.
+        is_field: Whether the synthetic model only knows the training simulations.
     """
 
     problem: Problem
@@ -38,12 +39,27 @@ class Judge(NamedTuple):
     reference: Trajectories
     evaluate: Mapping[str, Callable]
     true_coefficients: Mapping[str, np.ndarray]
+    is_field: bool
+
+    def splits(self, model: str) -> dict[str, tuple[int, ...]]:
+        """Simulations of each split that a model can answer."""
+        splits = self.observations.splits
+        if model == "synthetic" and self.is_field:
+            return {"train": splits["train"]}
+        return splits
+
+    @property
+    def shown(self) -> int:
+        """The simulation that figures show."""
+        split = "train" if self.is_field else self.observations.shown
+        return self.observations.splits[split][0]
 
 
 def make_judge(
     problem: Problem,
     models: Models,
     observations: Observations,
+    is_field: bool = False,
 ) -> Judge:
     """Prepares scores; nothing is compiled.
 
@@ -52,6 +68,7 @@ def make_judge(
         models: Both models.
         observations: Checked ones, whose simulations are scored; those for training
             say what a square is measured by.
+        is_field: Whether the synthetic model only knows the training simulations.
     """
     training = observations.select(observations.train)
     # The norm of the loss, in which quantities of different units add up.
@@ -100,7 +117,7 @@ def make_judge(
         ),
     }
     truth = fitted.true_values(problem, models, observations.truth)
-    return Judge(problem, models, observations, reference, evaluates, truth)
+    return Judge(problem, models, observations, reference, evaluates, truth, is_field)
 
 
 def observed_region(observations: Observations) -> np.ndarray:
@@ -114,10 +131,10 @@ def observed_region(observations: Observations) -> np.ndarray:
 def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:
     """Scores a state for the log: nRMSE of training and validation, coefficients."""
     line = {}
-    splits = judge.observations.splits
     for model in (m for s, m in table.ROW_STAGE.values() if s == stage):
         params = getattr(state, model).train.variables
         errors = judge.evaluate[model](params, judge.reference)
+        splits = judge.splits(model)
         for split in ("train", "val"):
             if split in splits:
                 summary = evaluate.summarise(errors, splits[split], judge.problem.dt)
@@ -141,22 +158,21 @@ def score_rows(
     Returns:
         The rows, and the arrays of figures, see `scoring.plots`.
     """
-    splits, dt = judge.observations.splits, judge.problem.dt
-    shown = splits[judge.observations.shown]
-    rows, arrays = {}, _arrays(judge, shown[0])
+    shown, dt = judge.shown, judge.problem.dt
+    rows, arrays = {}, _arrays(judge, shown)
     for row, (model, variables) in params.items():
         errors = jax.device_get(judge.evaluate[model](variables, judge.reference))
         rows[row] = {"seconds": seconds.get(row)}
         if model == "physical":
             rows[row] |= fitted.columns(judge, variables)
             arrays |= fitted.arrays(judge, row, variables)
-        for split, sims in splits.items():
+        for split, sims in judge.splits(model).items():
             summary = evaluate.summarise(errors, sims, dt)
             rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
             if model == "physical":
                 _warn_of_limits(judge.problem, row, split, summary)
             arrays[f"nrmse/{split}/{row}"] = evaluate.mean_curve(errors, sims)
-        arrays[f"rollout/{row}"] = errors["rollouts"][shown[0]]
+        arrays[f"rollout/{row}"] = errors["rollouts"][shown]
     return rows, arrays
 
 
