@@ -11,8 +11,8 @@ from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.problem import Problem
-from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.scoring import baseline, table
+from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.scoring import readings as scores
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params
