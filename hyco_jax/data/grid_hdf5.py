@@ -63,7 +63,7 @@ def _describe_the_well(file, label, names):
     coordinates[names["t"]] = dimensions["time"]
     periodic = [_is_periodic(file, axis) for axis in space]
     agree = periodic[0] if len(set(periodic)) == 1 else None
-    return Source(label, fields, coordinates, axes, {}, space, agree)
+    return Source(label, fields, coordinates, axes, {}, agree)
 
 
 def _is_periodic(file, axis):
