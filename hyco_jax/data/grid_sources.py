@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import struct
 import sys
 import zipfile
 import zlib
@@ -17,6 +18,10 @@ from hyco_jax.data import grid_hdf5
 from hyco_jax.data.grid_axes import Source
 
 _NETCDF, _HDF5 = (".nc", ".nc4", ".cdf"), (".h5", ".hdf5", ".he5")
+
+# What the libraries raise at files that are damaged, found by damaging some.
+_FAULTS = (OSError, EOFError, KeyError, RuntimeError, TypeError, IndexError)
+_FAULTS += (zipfile.BadZipFile, zlib.error, struct.error, MemoryError, OverflowError)
 
 
 @contextlib.contextmanager
@@ -41,7 +46,7 @@ def open_source(
         try:
             with _open_path(path, names) as opened:
                 yield opened
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _FAULTS as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{path.name} can't be read: {reason}") from error
         return
