@@ -136,7 +136,9 @@ def arrays(
     }
     result = {f"readings/{name}": value for name, value in entries.items()}
     result["readings/split"] = split
-    return result | {f"predicted/{row}": np.asarray(p) for row, p in predictions.items()}
+    return result | {
+        f"predicted/{row}": np.asarray(p) for row, p in predictions.items()
+    }
 
 
 def units(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
