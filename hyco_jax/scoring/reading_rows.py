@@ -118,11 +118,29 @@ def score_rows(
         f"coefficient_unit/{name}": np.array(role.unit)
         for name, role in problem.roles.items()
     }
-    arrays |= {
-        "coordinates": problem.domain.coordinates(),
-        "extent": np.array(problem.domain.extent),
-    }
+    arrays |= _grid_arrays(judge)
     return rows, arrays | scores.arrays(readings, predictions, judge.rows)
+
+
+def _grid_arrays(judge) -> dict[str, np.ndarray]:
+    """What figures need of the grid; observed are the cells with a training reading."""
+    problem, readings = judge.problem, judge.observations.observed
+    domain, quantities = problem.domain, problem.quantities
+    quantities = [q for q in quantities if q.is_predicted]
+    observed = np.zeros(domain.resolution, bool)
+    cells = np.floor(readings.position[judge.rows["train"]] / domain.dx).astype(int)
+    last = np.array(domain.resolution) - 1
+    observed[tuple(np.clip(cells, 0, last).T)] = True
+    num_steps = placement.count_steps(readings, problem.dt)
+    return {
+        "coordinates": domain.coordinates(),
+        "extent": np.array(domain.extent),
+        "dt": np.array(problem.dt),
+        "times": problem.dt * np.arange(num_steps + 1),
+        "observed": observed,
+        "quantities": np.array([q.name for q in quantities]),
+        "components": np.array([q.num_components for q in quantities]),
+    }
 
 
 def _score(judge, predictions):
