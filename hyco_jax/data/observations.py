@@ -46,6 +46,12 @@ class Observations:
         initial: The states at t = 0: "given", complete, with data on the grid;
             "interpolated" from the readings; an array `(N, *S, C)`; or a function that
             maps positions `(..., D)` to `(..., C)`.
+        sigma: Standard deviations of data on the grid, one for each predicted channel
+            in order; more, of known channels, are not used. None if nobody knows, or
+            the readings have their own.
+
+    Raises:
+        ValueError: If a sigma is not finite and positive.
     """
 
     observed: Trajectories | Readings
@@ -54,6 +60,15 @@ class Observations:
     test: tuple[int, ...] = ()
     truth: Truth | None = None
     initial: Initial = "given"
+    sigma: tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        for channel, value in enumerate(self.sigma or ()):
+            if not 0 < value < np.inf:
+                raise ValueError(
+                    f"sigma={self.sigma} is {value} for channel {channel}, expected a "
+                    "finite number above 0; without one leave it out"
+                )
 
     @property
     def num_steps(self) -> int:
@@ -135,7 +150,9 @@ def check(
     weights = np.asarray(observations.observed.weights)
     _check_shapes(states, weights, domain, meanings.num_channels(quantities))
     _check_splits(observations, len(states))
-    _check_values(states, weights, meanings.num_known(quantities))
+    known = meanings.num_known(quantities)
+    _check_values(states, weights, known)
+    _check_sigma(observations.sigma, states.shape[-1] - known, states.shape[-1])
     truth = observations.truth
     if truth is not None and truth.states.shape != states.shape:
         raise ValueError(
@@ -176,6 +193,14 @@ def _check_splits(observations: Observations, num_sims: int):
             f"train={observations.train}, val={observations.val} and "
             f"test={observations.test} have to be different simulations from 0 to "
             f"{num_sims - 1}, at least one to train on"
+        )
+
+
+def _check_sigma(sigma, num_predicted: int, channels: int):
+    if sigma is not None and not num_predicted <= len(sigma) <= channels:
+        raise ValueError(
+            f"sigma={sigma} has {len(sigma)} entries, expected one for each of the "
+            f"{num_predicted} predicted channels"
         )
 
 

@@ -1,0 +1,112 @@
+"""Observations on a grid as readings at points."""
+
+import numpy as np
+
+from hyco_jax.data.observations import Observations
+from hyco_jax.data.readings import Readings
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantities
+
+
+def grid_readings(
+    observations: Observations, domain: Domain, dt: float, quantities: Quantities
+) -> Readings:
+    """Makes readings of what was observed after t = 0, where it was observed.
+
+    Every cell that read something is a sensor at its centre, which reads all predicted
+    channels that are centred; every face is one that reads its staggered component.
+    Faces on a wall, which are 0 by definition, are none.
+
+    Args:
+        observations: On the grid, weights 0 where unobserved.
+        domain: The grid of the data, which may be another than the problem's.
+        dt: Time step of the data.
+        quantities: Of the state.
+
+    Returns:
+        Readings of the V predicted channels, a row for each simulation, time and sensor
+        with at least one value, and NaN for the others. A weight w divides sigma² by w.
+
+    Raises:
+        ValueError: If the observations are not on the grid, or weights differ though
+            no sigma gives them a meaning.
+    """
+    states = np.asarray(observations.observed.states)
+    weights = np.asarray(observations.observed.weights)
+    channels = meanings.num_channels(quantities)
+    if states.shape[2:] != (*domain.resolution, channels):
+        raise ValueError(
+            f"the states have shape {states.shape}, expected (simulations, steps + 1, "
+            f"{', '.join(map(str, domain.resolution))}, {channels}); give the grid of "
+            "the data"
+        )
+    count = channels - meanings.num_known(quantities)
+    predicted = meanings.predicted_entries(quantities, domain)[..., :count]
+    whole = states.shape
+    states = states[:, 1:, ..., :count]
+    # Views, whose axes of length 1 are not copied.
+    weights = np.broadcast_to(weights, whole)[:, 1:, ..., :count]
+    seen = (weights > 0) & predicted
+    if observations.sigma is None and len(np.unique(weights[seen])) > 1:
+        raise ValueError(
+            "the weights differ where something was observed, which readings can only "
+            "say by their sigma; give the observations one, or weights 0 and 1"
+        )
+    names = meanings.channel_names(quantities)[:count]
+    parts, sensors = [], []
+    for where, offset in _places(quantities, domain.ndim):
+        mask = seen[..., where]
+        sim, step, *cell = np.nonzero(mask.any(axis=-1))
+        rows = (sim, step, *cell)
+        values = np.full((len(sim), count), np.nan)
+        values[:, where] = np.where(mask[rows], states[rows][:, where], np.nan)
+        sigma = None
+        if observations.sigma is not None:
+            sigma = np.full(values.shape, np.nan)
+            used = np.where(mask[rows], weights[rows][:, where], np.nan)
+            sigma[:, where] = np.array(observations.sigma)[where] / np.sqrt(used)
+        flat = np.ravel_multi_index(cell, domain.resolution)
+        cells, sensor = np.unique(flat, return_inverse=True)
+        position = (np.stack(cell, axis=-1) + offset) * domain.dx
+        parts.append(
+            (sim, (step + 1) * dt, position, values, sigma, sensor + len(sensors))
+        )
+        prefix = f"{names[where[0]]} " if 0 in offset else ""
+        sensors += [prefix + _label(c, domain.resolution) for c in cells]
+    sim, time, position, values, sigma, sensor = (
+        None if column[0] is None else np.concatenate(column)
+        for column in zip(*parts, strict=True)
+    )
+    return Readings(
+        sim=sim.astype(np.int32),
+        time=time,
+        position=position,
+        values=values,
+        sigma=sigma,
+        sensor=sensor.astype(np.int32),
+        is_held_out=np.zeros(len(sim), bool),
+        row=np.arange(len(sim)),
+        names=names,
+        sims=tuple(str(n) for n in range(whole[0])),
+        sensors=tuple(sensors),
+        units=("",) * count,
+    )
+
+
+def _places(quantities, ndim):
+    """Predicted channels by where they are: `(channels, place in its cell (D,))`."""
+    centred, places = [], []
+    slices = meanings.channels(quantities).values()
+    for q, where in zip(quantities, slices, strict=True):
+        channels = range(where.start, where.stop)
+        if q.is_predicted and not q.is_staggered:
+            centred += channels
+        elif q.is_predicted:
+            faces = 0.5 - 0.5 * np.eye(ndim)
+            places += [([c], face) for c, face in zip(channels, faces, strict=True)]
+    return [(centred, np.full(ndim, 0.5))] * bool(centred) + places
+
+
+def _label(cell, resolution):
+    return ",".join(str(i) for i in np.unravel_index(cell, resolution))
