@@ -19,6 +19,8 @@ _HOMES = {
     "simulate": "data.generate",
     "Observations": "data.observations",
     "from_arrays": "data.observations",
+    "from_points": "data.tables",
+    "check_readings": "data.readings",
     "from_grid": "data.grid_files",
     "grid_of": "data.grid_files",
     "grid_readings": "data.grid_readings",

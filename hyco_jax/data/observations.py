@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from hyco_jax.data import describe
 from hyco_jax.data.readings import Readings, check_readings
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
@@ -49,6 +50,7 @@ class Observations:
         sigma: Standard deviations of data on the grid, one for each predicted channel
             in order; more, of known channels, are not used. None if nobody knows, or
             the readings have their own.
+        notes: How they were made, lines that `print` shows.
 
     Raises:
         ValueError: If a sigma is not finite and positive.
@@ -61,6 +63,10 @@ class Observations:
     truth: Truth | None = None
     initial: Initial = "given"
     sigma: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return describe.describe(self)
 
     def __post_init__(self):
         for channel, value in enumerate(self.sigma or ()):

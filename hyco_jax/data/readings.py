@@ -4,6 +4,15 @@ import dataclasses
 
 import numpy as np
 
+from hyco_jax.grids import quantities as meanings
+from hyco_jax.grids.domain import Domain
+from hyco_jax.grids.quantities import Quantities
+
+# The only sensor of readings of which nobody knows which ones belong together.
+SCATTERED = "scattered points"
+# Of the extent, by which a position may miss the box: coordinates may be float32.
+_TOLERANCE = 1e-6
+
 
 @dataclasses.dataclass(frozen=True)
 class Readings:
@@ -66,5 +75,42 @@ _BY_ROW = (
 )
 
 
-def check_readings(readings, domain, quantities):
-    pass
+def check_readings(readings: Readings, domain: Domain, quantities: Quantities):
+    """Checks that readings fit a grid.
+
+    Positions have to be inside of the box, a periodic one too: that a sensor has gone
+    round it can't be told from a wrong unit or a missing origin.
+
+    Args:
+        readings: Any.
+        domain: The box.
+        quantities: Of the state.
+
+    Raises:
+        ValueError: If a position has a wrong number of coordinates or is outside of the
+            box, or a name is no channel that models predict.
+    """
+    count = readings.position.shape[1]
+    if count != domain.ndim:
+        raise ValueError(
+            f"the readings have {count} coordinates of position, the grid has "
+            f"{domain.ndim} axes; fit coords= or the grid"
+        )
+    predicted = meanings.channel_names([q for q in quantities if q.is_predicted])
+    for name in readings.names:
+        if name not in predicted:
+            raise ValueError(
+                f"the readings hold {name!r}, which is no channel that models predict; "
+                f"they predict {', '.join(map(repr, predicted))}"
+            )
+    for axis, extent in enumerate(domain.extent):
+        x, slack = readings.position[:, axis], _TOLERANCE * extent
+        outside = ~((x >= -slack) & (x <= extent + slack))
+        if outside.any():
+            i = int(np.argmax(outside))
+            wrap = f", or np.mod(x, {extent:g})" if domain.periodic else ""
+            raise ValueError(
+                f"row {readings.row[i]} (counted from 0) lies at {x[i]:g} along axis "
+                f"{axis}, outside of the box from 0 to {extent:g}; correct its unit, "
+                f"or say in origin= where the lower corner is{wrap}"
+            )

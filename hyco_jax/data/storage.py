@@ -10,23 +10,39 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hyco_jax.data import readings_storage
 from hyco_jax.data.observations import Observations, Truth
+from hyco_jax.data.readings import Readings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.running import workdir
 from hyco_jax.types import Trajectories
 
-_NEEDED = ("dt", "extent", "states", "weights")
+_OF_BOTH = ("dt", "extent")
+_OF_THE_GRID = ("states", "weights")
 _SPLITS = ("train", "val", "test")
 
 
 def save(path: Path, observations: Observations, domain: Domain, dt: float):
-    """Stores observations as `.npz`, see `load`."""
-    arrays = {
-        "states": observations.observed.states,
-        "weights": observations.observed.weights,
-        "dt": np.float64(dt),
-        "extent": np.array(domain.extent),
-    }
+    """Stores observations as `.npz`, see `load`.
+
+    Args:
+        path: The file.
+        observations: Any. Of initial states that are a function of position, what is
+            stored are its values at the cell centres.
+        domain: The grid.
+        dt: The time step.
+
+    Raises:
+        ValueError: If such a function doesn't give the channels of each position.
+    """
+    observed = observations.observed
+    if isinstance(observed, Readings):
+        arrays = readings_storage.to_entries(observed)
+        num_sims = observed.num_sims
+    else:
+        arrays = {"states": observed.states, "weights": observed.weights}
+        num_sims = len(observed.states)
+    arrays |= {"dt": np.float64(dt), "extent": np.array(domain.extent)}
     arrays |= {name: np.array(getattr(observations, name), int) for name in _SPLITS}
     if observations.truth is not None:
         arrays["truth"] = observations.truth.states
@@ -34,7 +50,26 @@ def save(path: Path, observations: Observations, domain: Domain, dt: float):
             f"coefficient/{name}": value
             for name, value in observations.truth.coefficients.items()
         }
+    initial = _evaluated(observations.initial, num_sims, domain)
+    if not (isinstance(initial, str) and initial == "given"):
+        arrays["initial"] = np.asarray(initial)
+    if observations.sigma is not None:
+        arrays["sigma"] = np.array(observations.sigma, np.float64)
+    if observations.notes:
+        arrays["notes"] = np.array(observations.notes, str)
     write_npz(path, arrays)
+
+
+def _evaluated(initial, num_sims, domain):
+    if not callable(initial):
+        return initial
+    values = np.asarray(initial(domain.coordinates()), np.float32)
+    if values.ndim != domain.ndim + 1 or values.shape[:-1] != domain.resolution:
+        raise ValueError(
+            f"the function of the initial states gives shape {values.shape} at the "
+            f"cell centres, expected {domain.resolution} and the channels"
+        )
+    return np.broadcast_to(values, (num_sims, *values.shape))
 
 
 def write_npz(path: Path, arrays: Mapping[str, ArrayLike]):
@@ -53,10 +88,12 @@ def load(
     """Loads observations, without unpickling.
 
     Args:
-        path: An `.npz` file with `states (N, T + 1, *S, C)`, `weights` of the same
-            rank, `dt ()` and `extent (D,)`; by option `truth`, shaped as the states,
-            `coefficient/<name>`, the true coefficients on the grid, and `train`, `val`
-            and `test`, the simulations of each split.
+        path: An `.npz` file with `states (N, T + 1, *S, C)` and `weights` of the same
+            rank, or the entries of `readings_storage.from_entries`; `dt ()` and
+            `extent (D,)`; by option `truth (N, T + 1, *S, C)`, `coefficient/<name>`,
+            the true coefficients on the grid, `train`, `val` and `test`, the
+            simulations of each split, and `initial`, `sigma` and `notes`, see
+            `Observations`.
         domain: The grid of the data.
         dt: Its time step.
         splits: Simulations of each split; by default the file's own.
@@ -69,13 +106,15 @@ def load(
             wrong type, or its grid or time step is another.
     """
     entries = read_npz(path)
-    missing = sorted(set(_NEEDED) - set(entries))
+    has_readings = readings_storage.holds_readings(entries)
+    needed = _OF_BOTH if has_readings else (*_OF_BOTH, *_OF_THE_GRID)
+    missing = sorted(set(needed) - set(entries))
     if missing:
         raise ValueError(
-            f"{path} lacks {missing}; it needs {list(_NEEDED)}, as "
+            f"{path} lacks {missing}; it needs {list(needed)}, as "
             "hyco_jax.data.storage.save writes them"
         )
-    for name in (*_NEEDED, "truth"):
+    for name in (*needed, "truth", "sigma"):
         entry = entries.get(name, np.zeros(()))
         if not np.issubdtype(entry.dtype, np.floating):
             raise ValueError(
@@ -93,9 +132,32 @@ def load(
             if name.startswith("coefficient/")
         }
         truth = Truth(entries["truth"], coefficients)
-    states = jnp.asarray(entries["states"], jnp.float32)
-    observed = Trajectories(states, jnp.asarray(entries["weights"], states.dtype))
-    return Observations(observed, **splits, truth=truth)
+    if has_readings:
+        observed = readings_storage.from_entries(path, entries)
+    else:
+        states = jnp.asarray(entries["states"], jnp.float32)
+        observed = Trajectories(states, jnp.asarray(entries["weights"], states.dtype))
+    sigma = entries.get("sigma")
+    return Observations(
+        observed,
+        **splits,
+        truth=truth,
+        initial=_read_initial(path, entries),
+        sigma=None if sigma is None else tuple(np.ravel(sigma).tolist()),
+        notes=tuple(np.ravel(entries.get("notes", ())).tolist()),
+    )
+
+
+def _read_initial(path, entries):
+    initial = entries.get("initial", np.array("given"))
+    if initial.dtype.kind == "U" and not initial.ndim:
+        return str(initial)
+    if initial.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path} holds 'initial' of type {initial.dtype}, expected numbers or a "
+            "word; replace it"
+        )
+    return initial
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

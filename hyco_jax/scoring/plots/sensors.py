@@ -3,8 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from hyco_jax.scoring.plots import style
-
 MAX_POINTS = 20_000
 MAX_NAMED = 8
 # A few sensors stand out; the paths of many would cover each other.
