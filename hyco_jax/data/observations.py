@@ -15,7 +15,8 @@ from hyco_jax.grids.quantities import Quantities
 from hyco_jax.types import Trajectories
 
 # States at t = 0: given with the data, interpolated from their earliest readings, an
-# array `(N, *S, C)`, or a function of positions `(..., D)` with values `(..., C)`.
+# array `(N, *S, C)`, or a function of positions `(..., D)` with values `(..., C)`, or
+# `(N, ..., C)` where simulations differ.
 Initial = str | np.ndarray | Callable[[np.ndarray], np.ndarray]
 
 
