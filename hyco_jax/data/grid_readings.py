@@ -1,12 +1,48 @@
 """Observations on a grid as readings at points."""
 
+import dataclasses
+
 import numpy as np
 
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.readings import Readings
+from hyco_jax.grids import interpolation
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
+
+
+def at_points(
+    observations: Observations, domain: Domain, dt: float, quantities: Quantities
+) -> Observations:
+    """Makes data on one grid fit models on any other.
+
+    Args:
+        observations: On the grid of the data, complete at t = 0.
+        domain: That grid; the box is the problem's too.
+        dt: Time step of the data.
+        quantities: Of the state.
+
+    Returns:
+        Readings, see `grid_readings`; the initial states are interpolated.
+
+    Raises:
+        ValueError: If the observations are not on the grid.
+    """
+    readings = grid_readings(observations, domain, dt, quantities)
+    u0 = np.asarray(observations.observed.states[:, :1])
+
+    def initial(positions):
+        flat = positions.reshape(-1, domain.ndim)
+        points = np.concatenate([np.zeros((len(flat), 1)), flat], axis=1)
+        states = [
+            interpolation.at_points(u, points, domain, dt, quantities) for u in u0
+        ]
+        return np.stack(states).reshape(len(u0), *positions.shape[:-1], -1)
+
+    return dataclasses.replace(
+        observations, observed=readings, initial=initial, truth=None, sigma=None
+    )
 
 
 def grid_readings(

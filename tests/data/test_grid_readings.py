@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import hyco_jax
-from hyco_jax.data import observations
+from hyco_jax.data import observations, placement
 from hyco_jax.grids import interpolation
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
+from tests import readings as decay
 
 QUANTITIES = (
     Quantity("u"),
@@ -89,3 +90,16 @@ def test_the_grid_has_to_be_that_of_the_data():
     observed, _ = observe(True, 1.0)
     with pytest.raises(ValueError, match="give the grid of the data"):
         hyco_jax.grid_readings(observed, Domain((4, 4), (1, 1)), DT, QUANTITIES)
+
+
+def test_data_on_one_grid_train_models_on_another():
+    domain, coarse = Domain((24,), (4.0,)), decay.make_problem(cells=16)
+    x, t = domain.coordinates(), 0.1 * np.arange(5)
+    states = decay.wave(x[None, None], t[None, :, None, None]) * np.ones((2, 1, 1, 1))
+    at_points = hyco_jax.at_points(
+        observations.from_arrays(states), domain, 0.1, coarse.quantities
+    )
+    placed = placement.place(at_points, coarse)
+    assert placed.real.rows.count == 2 * 4 * 24
+    exact = decay.u0(coarse, 1)[0]
+    np.testing.assert_allclose(placed.u0, np.stack([exact, exact]), atol=0.02)
