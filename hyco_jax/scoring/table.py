@@ -98,6 +98,10 @@ NRMSE_OF_READINGS = (
 INTERPOLATION = (
     "Interpolation: linear in space and time between the readings trained on."
 )
+FIELD = (
+    "The field knows the training simulations alone: it has no answer to a new initial "
+    "state."
+)
 WIDTH = 88
 
 
@@ -187,6 +191,8 @@ def _caption(columns, rows, units):
     kinds = {column.rpartition("/")[2].partition("_")[0] for column in columns}
     if {"nrmse", "rmse"} <= kinds:
         sentences.append(NRMSE_OF_READINGS)
+    if _has_field(columns, rows):
+        sentences.append(FIELD)
     if "interpolation" in rows:
         sentences.append(INTERPOLATION)
     shown = [
@@ -198,6 +204,17 @@ def _caption(columns, rows, units):
     if shown:
         sentences.append(f"Units: {', '.join(shown)}.")
     return textwrap.fill(" ".join(sentences), WIDTH)
+
+
+def _has_field(columns, rows) -> bool:
+    """Whether the synthetic model answers for the training simulations alone."""
+    own = [
+        rows[row]
+        for row, (_, model) in ROW_STAGE.items()
+        if model == "synthetic" and row in rows
+    ]
+    asked = [c for c in columns if c.startswith(("val/", "test/"))]
+    return bool(own and asked) and not any(v.get(c) for v in own for c in asked)
 
 
 def _family(column) -> str | None:
