@@ -23,9 +23,7 @@ def read_file(path: pathlib.Path) -> Any:
             "'hyco_jax[data]', or give a dict of arrays"
         ) from error
     readers = {
-        ".csv": functools.partial(
-            pandas.read_csv, float_precision="round_trip", low_memory=False
-        ),
+        ".csv": functools.partial(pandas.read_csv, low_memory=False),
         ".parquet": pandas.read_parquet,
     }
     if path.suffix.lower() not in readers:
