@@ -159,7 +159,9 @@ def _read(table, name):
             # Of pandas, whose empty cells have types of their own.
             empty = np.asarray(column.isna()) if hasattr(column, "isna") else None
             column = np.asarray(column)
-    except (TypeError, ValueError, ArithmeticError) as error:
+    # Columns are of any library, and raise what it likes: those of a damaged Parquet
+    # file only now.
+    except Exception as error:
         raise ValueError(
             f"column {name!r} can't be made an array ({shorten(str(error))}); give one "
             "entry for each row, all of one shape"

@@ -2,11 +2,13 @@
 
 import datetime
 import decimal
+import io
 import pathlib
 import tempfile
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -154,6 +156,21 @@ def test_a_file_is_accepted_or_refused_in_a_line(table, data):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "table.csv"
         path.write_bytes(text)
+        accept_or_refuse(path, {})
+
+
+@many
+@given(st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5))
+def test_a_damaged_parquet_file_is_accepted_or_refused_in_a_line(changes):
+    pytest.importorskip("pyarrow")
+    buffer = io.BytesIO()
+    pd.DataFrame(make_table()).to_parquet(buffer)
+    content = bytearray(buffer.getvalue())
+    for at, byte in changes:
+        content[at % len(content)] = byte
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "table.parquet"
+        path.write_bytes(content)
         accept_or_refuse(path, {})
 
 
