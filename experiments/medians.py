@@ -33,7 +33,7 @@ def medians(workdirs: list[str]) -> dict[str, dict[str, float]]:
     result = {}
     for row, values in runs[0].items():
         result[row] = {}
-        for name in values.keys() & table.COLUMNS.keys():
+        for name in filter(table.is_column, values):
             entries = [rows.get(row, {}).get(name) for rows in runs]
             if None not in entries:
                 # A NaN has no place in an order: a diverged run counts as the worst.

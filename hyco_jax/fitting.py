@@ -1,29 +1,35 @@
 """Fits both models to data, alone and together: the one composition of the library."""
 
 import contextlib
+import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from flax import linen as nn
 
+from hyco_jax import point_stages, stages
 from hyco_jax import result as results
 from hyco_jax import settings as all_settings
-from hyco_jax import stages
 from hyco_jax.config import schema
 from hyco_jax.data import observations as observed
-from hyco_jax.data import speeds
+from hyco_jax.data import placement, speeds
+from hyco_jax.data.grid_readings import grid_readings
 from hyco_jax.data.observations import Observations
+from hyco_jax.data.placement import Placed
+from hyco_jax.data.readings import Readings
 from hyco_jax.problem import Problem
 from hyco_jax.result import Result, Trained
 from hyco_jax.running import loop, metric_writer
 from hyco_jax.running import workdir as workdirs
-from hyco_jax.scoring import rows as scores
-from hyco_jax.scoring import table
+from hyco_jax.scoring import reading_rows, rows, table
 from hyco_jax.settings import Settings
-from hyco_jax.types import Model
+from hyco_jax.stages import Models, Plan
+from hyco_jax.types import HybridState, Model
 
 
 def fit(
@@ -52,16 +58,13 @@ def fit(
             before anything is compiled, and earlier results stay.
         Terminated: If SIGTERM came; the same call goes on.
     """
-    data = observed.check(data, problem.domain, problem.quantities)
-    speeds.check_observed(problem, data)
-    problem = speeds.plan_for(problem, data)
-    models = stages.make_models(problem, settings, data, network)
-    plan = stages.make_plan(problem, data, settings, models)
-    judge = scores.make_judge(problem, models, data)
+    prepared = prepare(problem, data, settings, network)
+    problem, models, plan = prepared.problem, prepared.models, prepared.plan
+    scores = _make_scores(problem, settings, models, prepared.data)
     with _opened(workdir) as folder:
-        _claim(folder, problem, data, settings, plan)
+        _claim(folder, prepared, settings)
         watch = loop.Watch(
-            lambda stage, state: scores.score_cycle(judge, stage, state),
+            scores.of_cycle,
             callback,
             settings.log_every,
             settings.eval_every,
@@ -76,9 +79,82 @@ def fit(
         _sort_logs(folder, [stage.name for stage in plan.stages])
         if _is_finished(folder, states):
             return _loaded(folder, models)
-        result = _score(judge, models, states, folder, workdir)
+        result = _score(scores, models, states, folder, workdir)
         results.save(result, folder)
         return result
+
+
+class Prepared(NamedTuple):
+    """A problem with its data, checked and ready to be fitted.
+
+    Attributes:
+        problem: The physical system, its substeps planned for the data.
+        data: What was observed.
+        placed: What is trained on, where it is at points.
+        models: Both models.
+        plan: What is trained.
+    """
+
+    problem: Problem
+    data: Observations
+    placed: Placed | None
+    models: Models
+    plan: Plan
+
+
+def content(data: Observations, placed: Placed | None = None) -> Any:
+    """All that is trained on or scored, a pytree of arrays, for a checksum."""
+    if not isinstance(data.observed, Readings):
+        return data.observed, data.truth
+    return data.observed.arrays, None if placed is None else placed.u0
+
+
+def prepare(
+    problem: Problem,
+    data: Observations,
+    settings: Settings,
+    network: nn.Module | Model | None = None,
+) -> Prepared:
+    """Checks problem, data and settings, and makes of them what is trained.
+
+    Nothing is compiled, and nothing is written.
+
+    Args:
+        problem: The physical system.
+        data: What was observed.
+        settings: Of the fit.
+        network: Takes the place of the named one.
+
+    Raises:
+        ValueError: If they don't fit each other.
+    """
+    data = observed.check(data, problem.domain, problem.quantities)
+    if not isinstance(data.observed, Readings):
+        speeds.check_observed(problem, data)
+        problem = speeds.plan_for(problem, data)
+    placed = _place(problem, data, settings)
+    models = stages.make_models(problem, settings, placed or data, network)
+    if placed is None:
+        plan = stages.make_plan(problem, data, settings, models)
+    else:
+        plan = point_stages.make_plan(problem, placed, settings, models)
+    return Prepared(problem, data, placed, models, plan)
+
+
+def _place(problem, data, settings) -> Placed | None:
+    """Places readings; data on the grid too, where they train a field."""
+    if isinstance(data.observed, Readings):
+        return placement.place(data, problem)
+    if settings.synthetic.name != "field":
+        return None
+    states = np.asarray(data.observed.states)
+    readings = grid_readings(data, problem.domain, problem.dt, problem.quantities)
+    at_points = dataclasses.replace(
+        data, observed=readings, initial=states[:, 0], truth=None, sigma=None
+    )
+    driven = problem.num_driven
+    given = states[..., -driven:] if driven else None
+    return placement.place(at_points, problem, given)
 
 
 def load(
@@ -151,15 +227,38 @@ def evaluate(
         The rows of the table.
     """
     data = observed.check(data, problem.domain, problem.quantities)
-    problem = speeds.plan_for(problem, data)
+    if not isinstance(data.observed, Readings):
+        problem = speeds.plan_for(problem, data)
     models = stages.make_models(problem, settings, None, network)
-    judge = scores.make_judge(problem, models, data)
+    scores = _make_scores(problem, settings, models, data)
     candidates = {
         row: (results.ROLES[row], trained.params)
         for row, trained in result.trained.items()
     }
     seconds = {row: values.get("seconds") for row, values in result.rows.items()}
-    return scores.score_rows(judge, candidates, seconds)[0]
+    return scores.of_rows(candidates, seconds)[0]
+
+
+class _Scores(NamedTuple):
+    """Functions that score a state for the log, and all rows of the table."""
+
+    of_cycle: Callable[[str, HybridState], dict[str, float]]
+    of_rows: Callable[..., tuple[dict[str, dict], dict[str, np.ndarray]]]
+
+
+def _make_scores(problem, settings, models, data) -> _Scores:
+    if isinstance(data.observed, Readings):
+        module = reading_rows
+        judge = reading_rows.make_judge(
+            problem, models, data, placement.place(data, problem)
+        )
+    else:
+        is_field = settings.synthetic.name == "field"
+        module, judge = rows, rows.make_judge(problem, models, data, is_field)
+    return _Scores(
+        functools.partial(module.score_cycle, judge),
+        functools.partial(module.score_rows, judge),
+    )
 
 
 @contextlib.contextmanager
@@ -173,14 +272,14 @@ def _opened(workdir: str | Path | None) -> Iterator[Path]:
         yield Path(workdir)
 
 
-def _claim(folder, problem, data, settings, plan):
+def _claim(folder, prepared, settings):
     """Binds a workdir to config and data, or refuses it before it is written to."""
-    config = {**problem.spec, **schema.to_dict(settings)}
+    config = {**prepared.problem.spec, **schema.to_dict(settings)}
     free = all_settings.free_keys(settings)
     workdirs.compare_config(folder, config, free)
-    loop.check_resumable(plan.stages, folder)
-    content = (data.observed, data.truth)
-    workdirs.check_data(folder, workdirs.data_checksum(content))
+    loop.check_resumable(prepared.plan.stages, folder)
+    checksum = workdirs.data_checksum(content(prepared.data, prepared.placed))
+    workdirs.check_data(folder, checksum)
     workdirs.write_config(folder, config)
     workdirs.write_run_info(folder)
 
@@ -209,7 +308,7 @@ def _loaded(folder, models) -> Result:
     return results.load(folder, models.by_name)
 
 
-def _score(judge, models, states, folder, workdir) -> Result:
+def _score(scores, models, states, folder, workdir) -> Result:
     """Scores every row of the table by its best parameters."""
     candidates = {}
     if any(stage != "synthetic" for stage in states):
@@ -221,9 +320,9 @@ def _score(judge, models, states, folder, workdir) -> Result:
             candidates[row] = (model, params)
     spent = seconds_of(folder)
     seconds = {row: spent.get(stage) for row, (stage, _) in table.ROW_STAGE.items()}
-    rows, arrays = scores.score_rows(judge, candidates, seconds)
+    values, arrays = scores.of_rows(candidates, seconds)
     return Result(
-        rows,
+        values,
         arrays,
         metric_writer.read(folder / "metrics.jsonl"),
         {row: Trained(models.by_name[m], p) for row, (m, p) in candidates.items()},

@@ -13,7 +13,7 @@ from flax import traverse_util
 from hyco_jax.data import storage
 from hyco_jax.models import stepper
 from hyco_jax.running import metric_writer
-from hyco_jax.scoring import table
+from hyco_jax.scoring import readings, table
 from hyco_jax.types import Array, Model, Params, Query
 
 # The model of each row.
@@ -95,12 +95,11 @@ class Result:
 
     def table(self) -> str:
         """The table in Markdown, with its caption."""
-        return table.format_table(
-            {
-                row: {name: values.get(name) for name in table.COLUMNS}
-                for row, values in self.rows.items()
-            }
-        )
+        rows = {
+            row: {name: values[name] for name in filter(table.is_column, values)}
+            for row, values in self.rows.items()
+        }
+        return table.format_table(rows, readings.units(self.arrays))
 
     def plot(self, directory: str | Path) -> list[Path]:
         """Draws all figures into a folder; returns their paths."""
@@ -151,7 +150,8 @@ def load(workdir: Path, models: Mapping[str, Model]) -> Result:
         )
     stored = storage.read_npz(workdir / "models.npz")
     trained = {}
-    for row in lines[0]["rows"]:
+    # A baseline has no model.
+    for row in (row for row in lines[0]["rows"] if row in ROLES):
         own = {k: v for k, v in stored.items() if k.startswith(f"{row}/")}
         flat = {k.removeprefix(f"{row}/"): jax.device_put(v) for k, v in own.items()}
         params = traverse_util.unflatten_dict(flat, sep="/")

@@ -138,7 +138,7 @@ def make_plan(
     weights = np.asarray(observed.weights)
     check_windows(problem, settings, weights, num_sims, num_times - 1)
     real = _make_real(settings, observations)
-    facts = _make_records(problem, real)
+    facts = _make_records(problem, real, observations.sigma)
     horizons = all_settings.schedule(settings, facts.training.num_steps)
     txs = {
         "synthetic": _synthetic_tx(settings, facts, horizons),
@@ -208,15 +208,16 @@ def seeded_key(seed: int, use: int) -> jax.Array:
     return jax.random.fold_in(jax.random.key(seed), use)
 
 
-def _make_records(problem, real) -> _Records:
+def _make_records(problem, real, sigma) -> _Records:
     quantities = problem.quantities
-    training = records.make_record(real.training, quantities, problem.predicted)
+    training = records.make_record(real.training, quantities, problem.predicted, sigma)
     physical, common = training, problem.resampling.common
     if common != problem.domain:
         physical = records.make_record(
             problem.resampling.observed_to_common(real.training),
             quantities,
             meanings.predicted_entries(quantities, common),
+            sigma,
         )
     return _Records(training, physical, training.of(real.scored))
 

@@ -11,14 +11,15 @@ from absl import logging
 from flax import traverse_util
 from ml_collections import ConfigDict
 
-from hyco_jax import fitting, pde, stages
+from hyco_jax import fitting, pde, point_stages, stages
 from hyco_jax import settings as all_settings
 from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key, section
-from hyco_jax.data import generate, simulation, speeds, storage
+from hyco_jax.data import generate, simulation, storage
 from hyco_jax.data import observations as observations_file
 from hyco_jax.data.generate import DataSettings
 from hyco_jax.data.observations import Observations
+from hyco_jax.data.readings import Readings
 from hyco_jax.problem import GridSettings, Problem
 from hyco_jax.result import Result
 from hyco_jax.running import loop, metric_writer
@@ -99,7 +100,7 @@ def run(
         _evaluate_only(experiment, problem, folder)
         return None
     with workdirs.open_workdir(folder):
-        observations = _claim(experiment, problem, folder)
+        observations = _claim(experiment, module, problem, folder)
     if "train" not in experiment.tasks:
         return None
     result = fitting.fit(problem, observations, experiment, folder)
@@ -131,6 +132,9 @@ def _checked_problem(experiment, module) -> Problem:
                 "--config.data.path to an .npz file, or to '' to simulate"
             )
         return problem
+    if experiment.synthetic.name == "field" or options.at_points:
+        point_stages.check(experiment, problem, options.num_steps)
+        return problem
     region = simulation.observed_region(problem.domain, options.region)
     mask = simulation.observation_mask(options.num_steps + 1, region, options.every)
     weights = (mask & problem.predicted).astype(np.float32)
@@ -139,7 +143,7 @@ def _checked_problem(experiment, module) -> Problem:
     return problem
 
 
-def _claim(experiment, problem, folder) -> Observations:
+def _claim(experiment, module, problem, folder) -> Observations:
     """Gets the data and binds the workdir to them and the config, or refuses both."""
     chosen = schema.to_dict(experiment)
     free = all_settings.free_keys(experiment)
@@ -153,22 +157,27 @@ def _claim(experiment, problem, folder) -> Observations:
         )
     if is_new:
         key = stages.seeded_key(experiment.seed, stages.DATA)
-        observations = generate.simulate(problem, experiment.data, key)
+        observations = _make_data(experiment, module, problem, key)
         observations = observations_file.check(
             observations, problem.domain, problem.quantities
         )
     else:
         observations = _load(experiment, problem, path)
-    speeds.check_observed(problem, observations)
-    problem = speeds.plan_for(problem, observations)
-    models = stages.make_models(problem, experiment, observations)
-    plan = stages.make_plan(problem, observations, experiment, models)
-    loop.check_resumable(plan.stages, folder)
+    prepared = fitting.prepare(problem, observations, experiment)
+    problem = prepared.problem
+    loop.check_resumable(prepared.plan.stages, folder)
     # The config first: data of another one would be taken for its own.
     workdirs.write_config(folder, {**problem.spec, **chosen})
     if is_new:
         storage.save(path, observations, problem.domain, problem.dt)
     return observations
+
+
+def _make_data(experiment, module, problem, key) -> Observations:
+    """What the PDE's file reads at points, else simulated data on the grid."""
+    if experiment.data.at_points:
+        return module.observe(problem, experiment.data, key)
+    return generate.simulate(problem, experiment.data, key)
 
 
 def _load(experiment, problem, path) -> Observations:
@@ -180,6 +189,8 @@ def _load(experiment, problem, path) -> Observations:
         names = ("train", "val", "test")
         splits = {name: getattr(options, f"{name}_sim") for name in names}
     observations = storage.load(path, problem.domain, problem.dt, splits)
+    if isinstance(observations.observed, Readings):
+        return observations_file.check(observations, problem.domain, problem.quantities)
     found = observations.observed.states.shape[:2]
     if not own and found != (options.num_sims, options.num_steps + 1):
         raise ValueError(
@@ -209,8 +220,7 @@ def _evaluate_only(experiment: Experiment, problem: Problem, folder: Path):
         observations = _load(experiment, problem, path)
         rows = fitting.evaluate(result, problem, experiment, observations)
         if path != own:
-            content = (observations.observed, observations.truth)
-            digest = workdirs.data_checksum(content)[:8]
+            digest = workdirs.data_checksum(fitting.content(observations))[:8]
             target = folder / f"eval-{path.stem}-{digest}.json"
             metric_writer.write(target, {"rows": rows})
     print(dataclasses.replace(result, rows=rows).table())

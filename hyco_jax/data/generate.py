@@ -48,6 +48,11 @@ class DataSettings:
         0.05, "relative to each quantity's standard deviation", rules.not_negative(1e6)
     )
 
+    @property
+    def at_points(self) -> bool:
+        """Whether the PDE's own `observe` reads the data, at points."""
+        return False
+
 
 def check(settings: DataSettings, ndim: int):
     """Checks what must hold between the keys.

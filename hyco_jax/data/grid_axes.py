@@ -21,7 +21,6 @@ class Source(NamedTuple):
         axes: Names of the axes of a field, where the source knows them.
         coordinates: Of axes, by name: `(n,)`, or `(sims, n)` where simulations differ.
         units: Of the coordinates, by name, where the source knows them.
-        space: Axes of space in their order, where the source knows them.
         is_periodic: Whether the box is; None where the source doesn't say.
     """
 
@@ -30,7 +29,6 @@ class Source(NamedTuple):
     coordinates: Mapping[str, Any]
     axes: Mapping[str, tuple[str, ...]] = {}
     units: Mapping[str, str] = {}
-    space: tuple[str, ...] = ()
     is_periodic: bool | None = None
 
 

@@ -1,11 +1,14 @@
 """Coordinates of a file's axes: whether they are uniform, and how far apart."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from hyco_jax.data import grid_axes
 from hyco_jax.data.grid_axes import Source
+from hyco_jax.grids.domain import Domain
 
 # Of a cell: coordinates are stored with few digits.
 _TOLERANCE = 1e-3
@@ -64,6 +67,59 @@ def find_line(
                 "simulations that agree"
             )
     return lines[0]
+
+
+def check_coordinates(
+    opened: Source,
+    names: Mapping[str, str],
+    sims: Sequence[int],
+    steps: slice,
+    sizes: Mapping[str, int],
+    domain: Domain | None,
+):
+    """Checks that coordinates are uniform, and that the grid is the one expected.
+
+    Args:
+        opened: The source.
+        names: What the axes are, with their names in the source.
+        sims: That are read.
+        steps: That are read.
+        sizes: Of "sim", "t" and the axes of space.
+        domain: The grid expected, if any.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    axes = grid_axes.space(names)
+    resolution = tuple(sizes[axis] for axis in axes)
+    if domain is not None and resolution != domain.resolution:
+        raise ValueError(
+            f"{opened.label}: the data have {resolution} cells along {axes}, the "
+            f"domain has {domain.resolution}; give the grid of the data"
+        )
+    if domain is not None and opened.is_periodic not in (None, domain.periodic):
+        raise ValueError(
+            f"{opened.label} says that periodic={opened.is_periodic}, the domain has "
+            f"periodic={domain.periodic}; correct the domain"
+        )
+    for role in ("t", *axes):
+        coordinates = opened.coordinates.get(names[role])
+        if coordinates is not None and coordinates.shape[-1] != sizes[role]:
+            raise ValueError(
+                f"{opened.label}: {names[role]!r} has {coordinates.shape[-1]} "
+                f"coordinates for {sizes[role]} entries of the data; correct them"
+            )
+        line = find_line(
+            opened, names[role], sims, steps if role == "t" else slice(None)
+        )
+        if line is None or domain is None or role == "t":
+            continue
+        expected = domain.dx[axes.index(role)]
+        if not math.isclose(line.spacing, expected, rel_tol=_TOLERANCE):
+            raise ValueError(
+                f"{opened.label}: {names[role]!r} has cells of {line.spacing:g}, the "
+                f"domain of {expected:g}; correct its extent, see grid_of"
+            )
 
 
 def is_date(coordinates) -> bool:

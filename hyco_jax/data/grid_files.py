@@ -1,7 +1,6 @@
 """Observations of data that are on a grid, in memory or in a file."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,14 +8,12 @@ import numpy as np
 
 from hyco_jax.data import grid_axes, observations
 from hyco_jax.data.grid_axes import Dims
-from hyco_jax.data.grid_coordinates import find_line, is_date
+from hyco_jax.data.grid_coordinates import check_coordinates, find_line, is_date
 from hyco_jax.data.grid_sources import open_source
 from hyco_jax.data.observations import Initial, Observations
 from hyco_jax.grids.domain import Domain
 
 _DIMS = ("sim", "t", "x", "y")
-# Coordinates are stored with few digits.
-_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +93,7 @@ def from_grid(
         found, sizes = grid_axes.arrange(opened, fields, names)
         sims = _choose_sims(sims, sizes.get("sim", 1), opened.label)
         steps = _choose_steps(steps, sizes["t"], opened.label)
-        _check_coordinates(opened, names, sims, steps, sizes, domain)
+        check_coordinates(opened, names, sims, steps, sizes, domain)
         shape = (
             len(range(sizes["t"])[steps]),
             *(sizes[axis] for axis in grid_axes.space(names)),
@@ -176,11 +173,19 @@ def _agree(opened, periodic):
     return said if periodic is None else periodic
 
 
-def _choose_sims(sims, count, label):
+def _choose(wanted, count):
+    """Indices of those wanted, none where they are not of their count."""
+    if wanted is None:
+        wanted = slice(None)
     try:
-        chosen = np.atleast_1d(np.arange(count)[slice(None) if sims is None else sims])
+        index = wanted if isinstance(wanted, slice) else np.asarray(wanted)
+        return np.atleast_1d(np.arange(count)[index])
     except IndexError:
-        chosen = np.array([])
+        return np.array([], int)
+
+
+def _choose_sims(sims, count, label):
+    chosen = _choose(sims, count)
     if chosen.ndim != 1 or not chosen.size:
         raise ValueError(
             f"{label}: sims={sims} are none of its {count} simulations; give indices "
@@ -190,10 +195,7 @@ def _choose_sims(sims, count, label):
 
 
 def _choose_steps(steps, count, label):
-    try:
-        chosen = np.arange(count)[slice(None) if steps is None else steps]
-    except IndexError:
-        chosen = np.array([])
+    chosen = _choose(steps, count)
     strides = np.unique(np.diff(chosen)) if chosen.ndim == 1 else ()
     if len(strides) != 1 or strides[0] < 1:
         raise ValueError(
@@ -201,39 +203,6 @@ def _choose_steps(steps, count, label):
             "and rising; give a slice or such indices"
         )
     return slice(int(chosen[0]), int(chosen[-1]) + 1, int(strides[0]))
-
-
-def _check_coordinates(opened, names, sims, steps, sizes, domain):
-    axes = grid_axes.space(names)
-    resolution = tuple(sizes[axis] for axis in axes)
-    if domain is not None and resolution != domain.resolution:
-        raise ValueError(
-            f"{opened.label}: the data have {resolution} cells along {axes}, the "
-            f"domain has {domain.resolution}; give the grid of the data"
-        )
-    if domain is not None and opened.is_periodic not in (None, domain.periodic):
-        raise ValueError(
-            f"{opened.label} says that periodic={opened.is_periodic}, the domain has "
-            f"periodic={domain.periodic}; correct the domain"
-        )
-    for role in ("t", *axes):
-        coordinates = opened.coordinates.get(names[role])
-        if coordinates is not None and coordinates.shape[-1] != sizes[role]:
-            raise ValueError(
-                f"{opened.label}: {names[role]!r} has {coordinates.shape[-1]} "
-                f"coordinates for {sizes[role]} entries of the data; correct them"
-            )
-        line = find_line(
-            opened, names[role], sims, steps if role == "t" else slice(None)
-        )
-        if line is None or domain is None or role == "t":
-            continue
-        expected = domain.dx[axes.index(role)]
-        if not math.isclose(line.spacing, expected, rel_tol=_TOLERANCE):
-            raise ValueError(
-                f"{opened.label}: {names[role]!r} has cells of {line.spacing:g}, the "
-                f"domain of {expected:g}; correct its extent, see grid_of"
-            )
 
 
 def _by_channel(sigma, counts):

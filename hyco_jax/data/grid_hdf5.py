@@ -51,7 +51,8 @@ def _describe_the_well(file, label, names):
         )
     fields, axes = {}, {}
     for group in filter(file.__contains__, _WELL_GROUPS):
-        for name, array in file[group].items():
+        for name in file[group]:
+            array = file[group][name]
             varying = array.attrs["dim_varying"]
             own = ["sim"] if array.attrs["sample_varying"] else []
             own += ["t"] if array.attrs["time_varying"] else []
@@ -62,7 +63,7 @@ def _describe_the_well(file, label, names):
     coordinates[names["t"]] = dimensions["time"]
     periodic = [_is_periodic(file, axis) for axis in space]
     agree = periodic[0] if len(set(periodic)) == 1 else None
-    return Source(label, fields, coordinates, axes, {}, space, agree)
+    return Source(label, fields, coordinates, axes, {}, agree)
 
 
 def _is_periodic(file, axis):

@@ -48,7 +48,8 @@ def grid_readings(
     # Views, whose axes of length 1 are not copied.
     weights = np.broadcast_to(weights, whole)[:, 1:, ..., :count]
     seen = (weights > 0) & predicted
-    if observations.sigma is None and len(np.unique(weights[seen])) > 1:
+    used = weights[seen]
+    if observations.sigma is None and used.size and used.min() != used.max():
         raise ValueError(
             "the weights differ where something was observed, which readings can only "
             "say by their sigma; give the observations one, or weights 0 and 1"
@@ -64,8 +65,8 @@ def grid_readings(
         sigma = None
         if observations.sigma is not None:
             sigma = np.full(values.shape, np.nan)
-            used = np.where(mask[rows], weights[rows][:, where], np.nan)
-            sigma[:, where] = np.array(observations.sigma)[where] / np.sqrt(used)
+            of_rows = np.where(mask[rows], weights[rows][:, where], np.nan)
+            sigma[:, where] = np.array(observations.sigma)[where] / np.sqrt(of_rows)
         flat = np.ravel_multi_index(cell, domain.resolution)
         cells, sensor = np.unique(flat, return_inverse=True)
         position = (np.stack(cell, axis=-1) + offset) * domain.dx

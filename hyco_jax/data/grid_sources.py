@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import os
 import pathlib
+import struct
 import sys
 import zipfile
 import zlib
@@ -17,6 +18,10 @@ from hyco_jax.data import grid_hdf5
 from hyco_jax.data.grid_axes import Source
 
 _NETCDF, _HDF5 = (".nc", ".nc4", ".cdf"), (".h5", ".hdf5", ".he5")
+
+# What the libraries raise at files that are damaged, found by damaging some.
+_FAULTS = (OSError, EOFError, KeyError, RuntimeError, TypeError, IndexError)
+_FAULTS += (zipfile.BadZipFile, zlib.error, struct.error, MemoryError, OverflowError)
 
 
 @contextlib.contextmanager
@@ -41,7 +46,7 @@ def open_source(
         try:
             with _open_path(path, names) as opened:
                 yield opened
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _FAULTS as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{path.name} can't be read: {reason}") from error
         return
@@ -109,9 +114,10 @@ def _open_zarr(path, names):
     zarr = _need("zarr", "Zarr")
     try:
         root = zarr.open(str(path), mode="r")
+        is_group = isinstance(root, zarr.Group)
+        arrays = dict(root.arrays()) if is_group else {path.stem: root}
     except (ValueError, KeyError) as error:
         raise OSError(str(error)) from error
-    arrays = dict(root.arrays()) if isinstance(root, zarr.Group) else {path.stem: root}
     for name, array in arrays.items():
         codecs = str((array.filters, array.compressors)).lower()
         if "pickle" in codecs:

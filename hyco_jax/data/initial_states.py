@@ -42,8 +42,9 @@ def make_u0(
     shape = (readings.num_sims, *domain.resolution, num_channels)
     count = num_channels - meanings.num_driven(quantities)
     if callable(initial):
-        values = np.asarray(initial(domain.coordinates()), np.float32)
-        initial = np.broadcast_to(values, (readings.num_sims, *values.shape))
+        initial = np.asarray(initial(domain.coordinates()), np.float32)
+        if initial.ndim == domain.ndim + 1:
+            initial = np.broadcast_to(initial, (readings.num_sims, *initial.shape))
     if not isinstance(initial, str):
         return _given(np.asarray(initial, np.float32), shape, count)
     if initial != "interpolated":

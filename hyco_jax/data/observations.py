@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.data import describe
-from hyco_jax.data.readings import Readings
+from hyco_jax.data.readings import Readings, check_readings
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities
 from hyco_jax.types import Trajectories
 
 # States at t = 0: given with the data, interpolated from their earliest readings, an
-# array `(N, *S, C)`, or a function of positions `(..., D)` with values `(..., C)`.
+# array `(N, *S, C)`, or a function of positions `(..., D)` with values `(..., C)`, or
+# `(N, ..., C)` where simulations differ.
 Initial = str | np.ndarray | Callable[[np.ndarray], np.ndarray]
 
 
@@ -152,6 +153,10 @@ def check(
         ValueError: If shapes or splits don't fit, or a value is missing that has to be
             known.
     """
+    if isinstance(observations.observed, Readings):
+        _check_splits(observations, observations.observed.num_sims)
+        check_readings(observations.observed, domain, quantities)
+        return observations
     states = np.asarray(observations.observed.states)
     weights = np.asarray(observations.observed.weights)
     _check_shapes(states, weights, domain, meanings.num_channels(quantities))

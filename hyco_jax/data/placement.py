@@ -63,7 +63,9 @@ def count_steps(readings: Readings, dt: float) -> int:
     return max(1, math.ceil(readings.time.max() / dt - 1e-6))
 
 
-def place(observations: Observations, problem: Problem) -> Placed:
+def place(
+    observations: Observations, problem: Problem, given: np.ndarray | None = None
+) -> Placed:
     """Places readings in a problem.
 
     Held-out rows take no part in anything here: neither in the initial states nor in
@@ -72,6 +74,7 @@ def place(observations: Observations, problem: Problem) -> Placed:
     Args:
         observations: Checked ones, readings at points.
         problem: The physical system.
+        given: Driven channels `(N, T + 1, *S, G)`, where readings don't drive it.
 
     Raises:
         ValueError: If no training reading is left, the initial states can't be made, or
@@ -79,7 +82,7 @@ def place(observations: Observations, problem: Problem) -> Placed:
     """
     readings, domain = observations.observed, problem.domain
     num_steps = count_steps(readings, problem.dt)
-    given, is_used = None, np.ones(readings.count, bool)
+    is_used = np.ones(readings.count, bool)
     seen = readings.select(~readings.is_held_out)
     if problem.drive is not None:
         times = problem.dt * np.arange(num_steps + 1)

@@ -57,14 +57,16 @@ class Readings:
         """Number N of simulations."""
         return len(self.sims)
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of them that have a value in each row, by name."""
+        values = {name: getattr(self, name) for name in _BY_ROW}
+        return {name: value for name, value in values.items() if value is not None}
+
     def select(self, rows: np.ndarray) -> "Readings":
         """Those of some rows, a mask `(R,)` or indices; labels stay."""
-        arrays = {
-            name: value[rows]
-            for name in _BY_ROW
-            if (value := getattr(self, name)) is not None
-        }
-        return dataclasses.replace(self, **arrays)
+        chosen = {name: value[rows] for name, value in self.arrays.items()}
+        return dataclasses.replace(self, **chosen)
 
 
 _BY_ROW = (

@@ -7,7 +7,7 @@ import numpy as np
 from flax import struct
 
 from hyco_jax.data import statistics, windows
-from hyco_jax.grids.quantities import Quantities, num_driven
+from hyco_jax.grids.quantities import Quantities, num_channels, num_driven, num_known
 from hyco_jax.types import Array, Trajectories
 
 HELD_OUT_SHARE = 0.1
@@ -34,7 +34,8 @@ class Record:
     Attributes:
         weights: Observation weights on the host, axes of full length or 1.
         shape: `(N, T + 1, *S, C)` of the states.
-        scale: Variance of the observed data, the unit of every loss, shape `(C,)`.
+        scale: The unit of every loss, shape `(C,)`: the variance of the observed data,
+            or of their errors, where a sigma is stated.
         predicted: Entries that models predict, broadcasts to `(*S, C)`, bool.
         num_driven: Number G of driven channels.
     """
@@ -91,6 +92,7 @@ def make_record(
     real: Trajectories,
     quantities: Quantities | None = None,
     predicted: np.ndarray | bool = True,
+    sigma: tuple[float, ...] | None = None,
 ) -> Record:
     """Reads the static facts off the real data, on the host.
 
@@ -98,6 +100,8 @@ def make_record(
         real: Observed trajectories.
         quantities: Of the state; a single one by default.
         predicted: Entries that models predict, see `quantities.predicted_entries`.
+        sigma: Standard deviations of the predicted channels' errors, if they are known:
+            the unit of the loss, which is chi² per observation then.
 
     Raises:
         ValueError: If a quantity's observations don't vary, or there are none.
@@ -108,6 +112,9 @@ def make_record(
             f"the observed data have variances {scale}, one for each channel, expected "
             "> 0; a constant field identifies nothing"
         )
+    if sigma is not None:
+        count = num_channels(quantities) - num_known(quantities)
+        scale = np.concatenate([np.square(sigma[:count]), scale[count:]])
     driven = num_driven(quantities or ())
     weights, shape = np.asarray(real.weights), tuple(real.states.shape)
     return Record(weights, shape, scale, predicted, driven)

@@ -50,6 +50,7 @@ class Role(NamedTuple):
         is_potential: Whether only its gradient counts, so that its mean is taken off.
         can_vary: Whether it may be a field, else it is a number.
         must_vary: Whether it has to be a field.
+        unit: In which it is reported, "" where a PDE leaves units to its user.
     """
 
     is_positive: bool
@@ -58,6 +59,7 @@ class Role(NamedTuple):
     is_potential: bool = False
     can_vary: bool = True
     must_vary: bool = False
+    unit: str = ""
 
 
 def scalar(guess: float, bounds: Bounds | None = None) -> Coefficient:

@@ -190,23 +190,10 @@ def make_physical_player(
         if generated is not None:
             parts.append(generated)
         counts = [part.count for part in parts]
-        parts = augment.augment(parts, [1.0, alpha][: len(parts)], counts, placed.scale)
-        return [_joined(parts)]
+        return augment.augment(parts, [1.0, alpha][: len(parts)], counts, placed.scale)
 
     score = _make_score(predict, placed, lambda real: real.records)
     return Player(generate, augmented, train, score)
-
-
-def _joined(parts) -> Samples:
-    """Points of the same simulations, which one rollout answers."""
-    if len(parts) == 1:
-        return parts[0]
-    points = jnp.concatenate([part.query.points for part in parts], axis=1)
-    targets = jnp.concatenate([part.targets for part in parts], axis=1)
-    full = [jnp.broadcast_to(part.weights, part.targets.shape) for part in parts]
-    # A mean over the samples of all parts was meant.
-    weights = jnp.concatenate(full, axis=1) / len(parts)
-    return Samples(parts[0].query.replace(points=points), targets, weights)
 
 
 def _by_row(samples: Samples) -> Samples:

@@ -11,10 +11,10 @@ from absl import logging
 from hyco_jax.data import speeds, statistics
 from hyco_jax.data.observations import Observations
 from hyco_jax.models import resampled, stepper
-from hyco_jax.models.physical import restrict_value
 from hyco_jax.players import windows
 from hyco_jax.problem import Problem
-from hyco_jax.scoring import evaluate, metrics, table
+from hyco_jax.scoring import coefficients as fitted
+from hyco_jax.scoring import evaluate, table
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params, Trajectories
 
@@ -30,6 +30,7 @@ class Judge(NamedTuple):
         evaluate: The jitted evaluation of each model.
         true_coefficients: Of the learned ones that are known, on the physical grid;
             on the data's, if that is coarser and the truth is known there alone.
+        is_field: Whether the synthetic model only knows the training simulations.
     """
 
     problem: Problem
@@ -38,12 +39,27 @@ class Judge(NamedTuple):
     reference: Trajectories
     evaluate: Mapping[str, Callable]
     true_coefficients: Mapping[str, np.ndarray]
+    is_field: bool
+
+    def splits(self, model: str) -> dict[str, tuple[int, ...]]:
+        """Simulations of each split that a model can answer."""
+        splits = self.observations.splits
+        if model == "synthetic" and self.is_field:
+            return {"train": splits["train"]}
+        return splits
+
+    @property
+    def shown(self) -> int:
+        """The simulation that figures show."""
+        split = "train" if self.is_field else self.observations.shown
+        return self.observations.splits[split][0]
 
 
 def make_judge(
     problem: Problem,
     models: Models,
     observations: Observations,
+    is_field: bool = False,
 ) -> Judge:
     """Prepares scores; nothing is compiled.
 
@@ -52,6 +68,7 @@ def make_judge(
         models: Both models.
         observations: Checked ones, whose simulations are scored; those for training
             say what a square is measured by.
+        is_field: Whether the synthetic model only knows the training simulations.
     """
     training = observations.select(observations.train)
     # The norm of the loss, in which quantities of different units add up.
@@ -99,8 +116,8 @@ def make_judge(
             **options,
         ),
     }
-    truth = _true_coefficients(problem, models, observations)
-    return Judge(problem, models, observations, reference, evaluates, truth)
+    truth = fitted.true_values(problem, models, observations.truth)
+    return Judge(problem, models, observations, reference, evaluates, truth, is_field)
 
 
 def observed_region(observations: Observations) -> np.ndarray:
@@ -114,16 +131,16 @@ def observed_region(observations: Observations) -> np.ndarray:
 def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:
     """Scores a state for the log: nRMSE of training and validation, coefficients."""
     line = {}
-    splits = judge.observations.splits
     for model in (m for s, m in table.ROW_STAGE.values() if s == stage):
         params = getattr(state, model).train.variables
         errors = judge.evaluate[model](params, judge.reference)
+        splits = judge.splits(model)
         for split in ("train", "val"):
             if split in splits:
                 summary = evaluate.summarise(errors, splits[split], judge.problem.dt)
                 line[f"{model}/{split}_nrmse"] = summary["nrmse"]
         if model == "physical":
-            for name, error in _coefficient_errors(judge, params).items():
+            for name, error in fitted.errors(judge, params).items():
                 line[f"physical/{name}_error"] = error
     return line
 
@@ -141,25 +158,21 @@ def score_rows(
     Returns:
         The rows, and the arrays of figures, see `scoring.plots`.
     """
-    splits, dt = judge.observations.splits, judge.problem.dt
-    shown = splits[judge.observations.shown]
-    rows, arrays = {}, _arrays(judge, shown[0])
+    shown, dt = judge.shown, judge.problem.dt
+    rows, arrays = {}, _arrays(judge, shown)
     for row, (model, variables) in params.items():
         errors = jax.device_get(judge.evaluate[model](variables, judge.reference))
         rows[row] = {"seconds": seconds.get(row)}
         if model == "physical":
-            rows[row] |= _coefficient_columns(judge, variables)
-            for name, value in judge.models.physical.values(variables).items():
-                if name in judge.true_coefficients:
-                    value = _beside_truth(judge, name, value)
-                arrays[f"coefficient/{name}/{row}"] = _on_data_grid(judge, name, value)
-        for split, sims in splits.items():
+            rows[row] |= fitted.columns(judge, variables)
+            arrays |= fitted.arrays(judge, row, variables)
+        for split, sims in judge.splits(model).items():
             summary = evaluate.summarise(errors, sims, dt)
             rows[row] |= {f"{split}/{name}": value for name, value in summary.items()}
             if model == "physical":
                 _warn_of_limits(judge.problem, row, split, summary)
             arrays[f"nrmse/{split}/{row}"] = evaluate.mean_curve(errors, sims)
-        arrays[f"rollout/{row}"] = errors["rollouts"][shown[0]]
+        arrays[f"rollout/{row}"] = errors["rollouts"][shown]
     return rows, arrays
 
 
@@ -168,10 +181,7 @@ def _arrays(judge, shown) -> dict[str, np.ndarray]:
     problem, observations = judge.problem, judge.observations
     domain = problem.domain
     quantities = [q for q in problem.quantities if q.is_predicted]
-    arrays = {
-        f"coefficient/{name}/truth": _on_data_grid(judge, name, truth)
-        for name, truth in judge.true_coefficients.items()
-    }
+    arrays = fitted.true_arrays(judge)
     if observations.truth is None:
         seen = observations.select((shown,))
         seen = jnp.where(seen.weights[0] > 0, seen.states[0], jnp.nan)
@@ -187,71 +197,6 @@ def _arrays(judge, shown) -> dict[str, np.ndarray]:
         "times": problem.dt * np.arange(observations.num_steps + 1),
         "observed": observed_region(observations),
     }
-
-
-def _true_coefficients(problem, models, observations) -> dict[str, np.ndarray]:
-    """True values of the learned coefficients, in the shape of the fitted ones."""
-    if observations.truth is None:
-        return {}
-    known = observations.truth.coefficients
-    params = jax.eval_shape(models.physical.model.init, jax.random.key(0))
-    shapes = jax.eval_shape(models.physical.values, params)
-    result = {}
-    for name in models.physical.learned:
-        if name in known:
-            value = _truth_to_compare(problem, name, known[name])
-            # A number is compared with a field in each of its cells.
-            shape = shapes[name].shape if value.ndim == 0 else value.shape
-            result[name] = np.broadcast_to(value, shape)
-    return result
-
-
-def _truth_to_compare(problem, name, value) -> np.ndarray:
-    """Takes a true value from the data's grid to the one that errors are taken on."""
-    value, domain = np.asarray(value, np.float64), problem.physics_domain
-    if domain.times_finer(problem.domain) > 1 and problem.true_values is not None:
-        own = np.asarray(problem.true_values(problem.domain)[name])
-        if own.shape == value.shape and np.allclose(own, value):
-            return np.asarray(problem.true_values(domain)[name])
-    return restrict_value(problem, name, value, problem.resampling.common)
-
-
-def _beside_truth(judge, name, value) -> np.ndarray:
-    """Takes a fitted value to the grid and the shape of the true one."""
-    domain, truth = judge.problem.domain, judge.true_coefficients[name]
-    if truth.shape[: domain.ndim] == domain.resolution:
-        value = restrict_value(judge.problem, name, value, domain)
-    return np.broadcast_to(value, truth.shape)
-
-
-def _coefficient_errors(judge, params) -> dict[str, float]:
-    values = judge.models.physical.values(params)
-    return {
-        name: float(
-            metrics.relative_error(_beside_truth(judge, name, values[name]), truth)
-        )
-        for name, truth in judge.true_coefficients.items()
-    }
-
-
-def _coefficient_columns(judge, params) -> dict[str, float]:
-    errors = _coefficient_errors(judge, params)
-    if not errors:
-        return {}
-    columns = {f"coefficient_error/{name}": error for name, error in errors.items()}
-    return {"coefficient_error": max(errors.values())} | columns
-
-
-def _on_data_grid(judge, name, value) -> np.ndarray:
-    """Takes a coefficient to the data's grid: means, or repeated in its cells."""
-    value, domain = np.asarray(value), judge.problem.domain
-    factor = domain.times_finer(judge.problem.physics_domain)
-    if not factor:
-        return restrict_value(judge.problem, name, value, domain)
-    if value.ndim:
-        for axis in range(domain.ndim):
-            value = np.repeat(value, factor, axis)
-    return value
 
 
 def _warn_of_limits(problem, row, split, summary):

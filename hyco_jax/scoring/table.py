@@ -10,6 +10,7 @@ ROWS = {
     "synthetic_alone": "synthetic alone",
     "hybrid_physical": "hybrid physical",
     "hybrid_synthetic": "hybrid synthetic",
+    "interpolation": "interpolation",
 }
 
 # Where each row of the table comes from: stage and model.
@@ -22,31 +23,61 @@ ROW_STAGE = {
 
 COLUMNS = {
     "coefficient_error": "coef. error",
+    "train/chi2": "train chi²",
     "train/nrmse": "train",
     "train/nrmse_inside": "train in",
     "train/nrmse_outside": "train out",
+    "train/rmse": "train rmse",
+    "held_out/chi2": "held out chi²",
+    "held_out/nrmse": "held out",
+    "held_out/rmse": "held out rmse",
+    "val/chi2": "val chi²",
     "val/nrmse": "val",
     "val/nrmse_inside": "val in",
     "val/nrmse_outside": "val out",
+    "val/rmse": "val rmse",
     "val/valid_time": "valid time",
     "val/max_divergence": "max div",
+    "test/chi2": "test chi²",
     "test/nrmse": "test",
     "test/nrmse_inside": "test in",
     "test/nrmse_outside": "test out",
+    "test/rmse": "test rmse",
     "test/valid_time": "valid time",
     "test/max_divergence": "max div",
     "seconds": "seconds",
 }
 
-# A sentence of the caption, and the columns of which at least one calls for it.
+# Columns whose names end with that of a channel or a coefficient: how they start, and
+# the column that they follow and whose heading they continue.
+FAMILIES = {
+    "coefficient/": "coefficient_error",
+    **{f"{split}/rmse_": f"{split}/rmse" for split in ("train", "held_out")},
+    **{f"{split}/rmse_": f"{split}/rmse" for split in ("val", "test")},
+}
+
+# A sentence of the caption, and the columns, or starts of families, of which at least
+# one calls for it.
 SENTENCES = {
     "Coef. error: the largest relative error of the learned coefficients.": (
         "coefficient_error",
     ),
+    "Columns named after a coefficient: the value that was found.": ("coefficient/",),
     "Train: nRMSE of rollouts on training simulations.": ("train/nrmse",),
     "Val: nRMSE of rollouts on validation simulations.": ("val/nrmse",),
     "Test: nRMSE of rollouts on test simulations, which no choice has seen.": (
         "test/nrmse",
+    ),
+    "Held out: readings of training simulations that no model has seen.": (
+        *("held_out/chi2", "held_out/nrmse", "held_out/rmse", "held_out/rmse_"),
+    ),
+    "Chi²: mean square of the errors at readings over their sigma, 1 if explained.": (
+        tuple(column for column in COLUMNS if column.endswith("/chi2"))
+    ),
+    "RMSE: of errors at readings, in their own unit.": tuple(
+        column
+        for column in (*COLUMNS, *FAMILIES)
+        if column.endswith(("/rmse", "/rmse_"))
     ),
     "In and out: inside and outside of the observed region.": tuple(
         column for column in COLUMNS if column.endswith(("_inside", "_outside"))
@@ -61,15 +92,32 @@ SENTENCES = {
     ),
     "Seconds: of training.": ("seconds",),
 }
+NRMSE_OF_READINGS = (
+    "nRMSE of readings: in units of the standard deviation of those trained on."
+)
+INTERPOLATION = (
+    "Interpolation: linear in space and time between the readings trained on."
+)
 WIDTH = 88
 
 
-def format_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
+def is_column(name: str) -> bool:
+    """Whether the table has a place for it: a key of `COLUMNS` or one of a family."""
+    return name in COLUMNS or _family(name) is not None
+
+
+def format_table(
+    rows: Mapping[str, Mapping[str, float | None]],
+    units: Mapping[str, str] | None = None,
+) -> str:
     """Formats the results of a run as an aligned Markdown table with a caption.
 
     Args:
-        rows: Maps a key of `ROWS` to a mapping from keys of `COLUMNS` to numbers. Any
-            subset of either may be present; the order is that of `ROWS`.
+        rows: Maps a key of `ROWS` to a mapping from keys of `COLUMNS`, or names of a
+            family, to numbers. Any subset of either may be present; the order is that
+            of `ROWS` and `COLUMNS`, within a family that of appearance.
+        units: Of columns without their split, such as `rmse`, `rmse_<channel>` and
+            `coefficient/<name>`, for the caption.
 
     Returns:
         Lines of equal length, a blank line and the caption of what is shown, no newline
@@ -82,18 +130,18 @@ def format_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
     """
     _check_known("row", rows, ROWS)
     for values in rows.values():
-        _check_known("column", values, COLUMNS)
+        _check_known("column", [v for v in values if _family(v) is None], COLUMNS)
     columns = _shown_columns(rows)
     body = [
         [name, *(format_number(rows[row].get(column)) for column in columns)]
         for row, name in ROWS.items()
         if row in rows
     ]
-    header = ["method", *(COLUMNS[column] for column in columns)]
+    header = ["method", *map(_heading, columns)]
     widths = [max(map(len, cells)) for cells in zip(header, *body, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = [_line(cells, widths) for cells in (header, rule, *body)]
-    return "\n".join([*lines, "", _caption(columns)])
+    return "\n".join([*lines, "", _caption(columns, rows, units or {})])
 
 
 def format_number(value: float | None) -> str:
@@ -120,9 +168,11 @@ def format_number(value: float | None) -> str:
 
 
 def _shown_columns(rows):
+    present = dict.fromkeys(column for values in rows.values() for column in values)
     columns = [
         column
-        for column in COLUMNS
+        for place in COLUMNS
+        for column in (place, *(c for c in present if _follows(c, place)))
         if any(values.get(column) is not None for values in rows.values())
     ]
     if any(column.startswith("test/") for column in columns):
@@ -131,9 +181,40 @@ def _shown_columns(rows):
     return columns
 
 
-def _caption(columns):
-    sentences = (text for text, about in SENTENCES.items() if {*about} & {*columns})
+def _caption(columns, rows, units):
+    about = {*columns, *filter(None, map(_family, columns))}
+    sentences = [text for text, calls in SENTENCES.items() if about & {*calls}]
+    kinds = {column.rpartition("/")[2].partition("_")[0] for column in columns}
+    if {"nrmse", "rmse"} <= kinds:
+        sentences.append(NRMSE_OF_READINGS)
+    if "interpolation" in rows:
+        sentences.append(INTERPOLATION)
+    shown = [
+        f"{name.removeprefix('coefficient/').replace('_', ' ')} in {unit}"
+        for name, unit in units.items()
+        if unit
+        and any(column == name or column.endswith(f"/{name}") for column in columns)
+    ]
+    if shown:
+        sentences.append(f"Units: {', '.join(shown)}.")
     return textwrap.fill(" ".join(sentences), WIDTH)
+
+
+def _family(column) -> str | None:
+    """How its family's names start, None if it is of none."""
+    return next((start for start in FAMILIES if column.startswith(start)), None)
+
+
+def _follows(column, place) -> bool:
+    return FAMILIES.get(_family(column)) == place
+
+
+def _heading(column):
+    family = _family(column)
+    if family is None:
+        return COLUMNS[column]
+    name = column.removeprefix(family).replace("_", " ")
+    return name if family == "coefficient/" else f"{COLUMNS[FAMILIES[family]]} {name}"
 
 
 def _line(cells, widths):

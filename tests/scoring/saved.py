@@ -4,7 +4,7 @@ import numpy as np
 
 from hyco_jax.scoring import table
 
-ALL = list(table.ROWS)
+ALL = ["initial_guess", *table.ROW_STAGE]
 
 
 def make_arrays(ndim, methods=ALL, num_times=6, diverged=(), has_truth=True):

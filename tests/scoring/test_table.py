@@ -33,8 +33,53 @@ def test_the_caption_is_about_the_columns_shown():
 
 
 def test_every_column_has_a_sentence_in_the_caption():
-    described = [column for about in table.SENTENCES.values() for column in about]
-    assert sorted(described) == sorted(table.COLUMNS)
+    described = {column for about in table.SENTENCES.values() for column in about}
+    assert described == {*table.COLUMNS, *table.FAMILIES}
+
+
+def test_readings_are_told_by_channel_and_in_their_units_beside_the_baseline():
+    rows = {
+        "hybrid_physical": {
+            "coefficient/conductivity": 7.6e-7,
+            "coefficient/rate_of_decay": 2.0,
+            "held_out/rmse_u": 0.5,
+            "held_out/rmse_wind_x": 3.0,
+            "held_out/nrmse": 0.125,
+        },
+        "interpolation": {
+            "held_out/nrmse": 0.25,
+            "held_out/rmse_u": 1.0,
+            "held_out/rmse_wind_x": None,
+        },
+    }
+    units = {"rmse_u": "°C", "rmse_wind_x": "", "coefficient/conductivity": "m²/s"}
+    units |= {"coefficient/missing": "m", "rmse": "K"}
+    lines = table.format_table(rows, units).split("\n")
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines[:4]]
+    assert cells[0] == [
+        *("method", "conductivity", "rate of decay", "held out"),
+        *("held out rmse u", "held out rmse wind x"),
+    ]
+    assert cells[2][1:] == ["7.60e-07", "2.00", "0.125", "0.500", "3.00"]
+    assert cells[3] == ["interpolation", "-", "-", "0.250", "1.00", "-"]
+    caption = " ".join(lines[5:])
+    assert caption.endswith("Units: rmse u in °C, conductivity in m²/s.")
+    for text in ("Interpolation: linear", "nRMSE of readings", "Columns named after"):
+        assert text in caption
+    assert "Chi²" not in caption and "learned coefficients" not in caption
+
+
+def test_chi2_is_explained_without_nrmse():
+    columns = {
+        f"{s}/{name}": 1.0 for s in ("train", "test") for name in ("chi2", "rmse")
+    }
+    columns |= {"val/chi2": 1.0}
+    lines = table.format_table({"physical_alone": columns}, {"rmse": "K"}).split("\n")
+    cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert cells[1:] == ["train chi²", "train rmse", "test chi²", "test rmse"]
+    caption = " ".join(lines[4:])
+    assert "Chi²" in caption and "Units: rmse in K." in caption
+    assert "nRMSE" not in caption and "Interpolation" not in caption
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ of `table.ROWS`, and any subset of the methods may be present:
         channels are those of the quantities, then others that aren't drawn.
     rollout/observed: Takes the place of an unknown truth; NaN where unobserved.
     times: Shape `(T + 1,)`.
+    coefficient_unit/<name>: Of a coefficient, shape `()`, where it is known.
     nrmse/train/<method>, nrmse/val/<method>, nrmse/test/<method>: nRMSE over time,
         shape `(T + 1,)`; NaN at times at which nothing was observed.
-All is nondimensional. Non-finite values, from a method that diverged, leave
-gaps.
+    readings/<entry>, predicted/<method>: Of data that are readings, see
+        `scoring.readings.arrays`; these have no `rollout/observed`.
+What has no unit is nondimensional. Non-finite values, from a method that diverged,
+leave gaps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +29,15 @@ from typing import Any
 import matplotlib.style
 import numpy as np
 
-from hyco_jax.scoring.plots import animation, coefficient, curves, rollouts, style
+from hyco_jax.scoring.plots import (
+    animation,
+    coefficient,
+    curves,
+    rollouts,
+    sensors,
+    series,
+    style,
+)
 
 DPI = 150
 REQUIRED = frozenset(
@@ -45,7 +56,9 @@ def draw_all(
         arrays: See above; an open `.npz` file will do.
         history: Lines of `metrics.jsonl`, as `curves.history` takes them.
         directory: Where `coefficient_<name>.png`, `fields_<quantity>.png`, `nrmse.png`,
-            `history.png` and `rollout.gif`, of the first quantity, go; made if need be.
+            `history.png`, of readings `sensors.png`, `series_<channel>.png` and
+            `errors_<channel>.png`, and `rollout.gif`, of the first quantity, go; made
+            if need be.
 
     Returns:
         The files written, in the order of drawing.
@@ -69,7 +82,11 @@ def draw_all(
         figures |= {
             "nrmse.png": curves.nrmse(arrays),
             "history.png": curves.history(history),
+            "sensors.png": sensors.draw(arrays),
         }
+        for channel, name in enumerate(arrays.get("readings/names", ())):
+            figures[f"series_{name}.png"] = series.draw(arrays, channel)
+            figures[f"errors_{name}.png"] = series.errors(arrays, channel)
         for name, figure in figures.items():
             if figure is not None:
                 figure.savefig(directory / name, dpi=DPI)

@@ -29,8 +29,9 @@ def draw(arrays, name: str) -> Figure:
     methods = style.methods(arrays, group)
     known = ["truth"] if f"{group}/truth" in arrays else []
     values = {m: style.finite(arrays[f"{group}/{m}"]) for m in [*known, *methods]}
+    unit = str(arrays.get(f"coefficient_unit/{name}", ""))
     if values[methods[0]].ndim == 0:
-        return numbers.draw(values, style.words(name))
+        return numbers.draw(values, style.with_unit(name, unit))
     vectors = {m: v if v.ndim > ndim else v[..., None] for m, v in values.items()}
     is_vector = vectors[methods[0]].shape[-1] > 1
     fields = {m: style.magnitude(v) for m, v in vectors.items()}
@@ -39,6 +40,7 @@ def draw(arrays, name: str) -> Figure:
     }
     _, error_label = style.field_labels(style.words(name), is_vector)
     field_label, _ = style.field_labels(style.words(name) + "(x)", is_vector)
+    field_label = style.with_unit(field_label, unit)
     if ndim == 1:
         return _draw_lines(fields, errors, arrays, field_label, error_label)
     as_images = [{m: f.T[None] for m, f in part.items()} for part in (fields, errors)]

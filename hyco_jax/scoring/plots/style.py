@@ -1,9 +1,9 @@
 """One look for all figures: a colour, line and marker per method, and shared helpers.
 
 Colours are Okabe and Ito's for the colour-blind: blues for the physical model, reds
-for the synthetic one, the darker of each for its hybrid version. Line styles and
-markers tell the methods apart in grey print. The maps of images are safe for the
-colour-blind too; signed fields and signed errors have different ones.
+for the synthetic one, the darker of each for its hybrid version, green for a baseline.
+Line styles and markers tell the methods apart in grey print. The maps of images are
+safe for the colour-blind too; signed fields and signed errors have different ones.
 """
 
 import numpy as np
@@ -46,6 +46,7 @@ LINES = {
     },
     "hybrid_physical": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "hybrid_synthetic": {"color": "#D55E00", "linestyle": "-.", "marker": "D"},
+    "interpolation": {"color": "#009E73", "linestyle": (0, (1, 1)), "marker": "v"},
 }
 
 FIELD_MAP = "viridis"
@@ -98,13 +99,19 @@ def finite(values) -> np.ndarray:
 
 def label(method: str, values) -> str:
     """The method's name, with a remark where its values aren't all finite."""
-    diverged = method not in REFERENCES and not np.isfinite(values).all()
+    is_model = method not in (*REFERENCES, "interpolation")
+    diverged = is_model and not np.isfinite(values).all()
     return LABELS[method] + (" (diverged)" if diverged else "")
 
 
 def words(name: str) -> str:
     """The name of a quantity or coefficient as text, such as `inflow rate`."""
     return name.replace("_", " ")
+
+
+def with_unit(name: str, unit: str) -> str:
+    """The name as text, and the unit where there is one."""
+    return f"{words(name)} ({unit})" if unit else words(name)
 
 
 def field_labels(name: str, is_vector: bool) -> tuple[str, str]:

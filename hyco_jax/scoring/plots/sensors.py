@@ -1,0 +1,99 @@
+"""The map of the sensors of a simulation: trained on, held out, given to the models."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+MAX_POINTS = 20_000
+MAX_NAMED = 8
+# A few sensors stand out; the paths of many would cover each other.
+MAX_LARGE = 200
+LOOKS = {
+    "train": ("trained on", {"color": "0.25", "marker": "o"}),
+    "val": ("validation", {"color": "#E69F00", "marker": "^"}),
+    "test": ("test", {"color": "#CC79A7", "marker": "D"}),
+    "": ("neither trained on nor scored", {"color": "0.7", "marker": "s"}),
+    "held_out": ("held out", {"color": "#CC79A7", "marker": "D"}),
+}
+
+
+def draw(arrays) -> Figure | None:
+    """Draws where, and in 1-D when, the sensors of one simulation read something.
+
+    Args:
+        arrays: As in `plots`.
+
+    Returns:
+        In 1-D position and time, else the plane of x and y; sensors that move as lines.
+        Of the first simulation with readings that are held out, or else trained on.
+        None without readings.
+    """
+    if "readings/split" not in arrays:
+        return None
+    split, sim = arrays["readings/split"], arrays["readings/sim"]
+    preferred = np.flatnonzero(np.isin(split, ["train", "held_out"]))
+    preferred = preferred[np.argsort(split[preferred] != "held_out", kind="stable")]
+    if not preferred.size:
+        return None
+    chosen = sim[preferred[0]]
+    is_read = np.isfinite(arrays["readings/values"]).any(axis=1) & (sim == chosen)
+    extent = arrays["extent"]
+    is_line = arrays["readings/position"].shape[1] == 1
+    figure = Figure(figsize=(5.6, 4.0) if is_line else _size(extent))
+    ax = figure.subplots()
+    for name, (label, look) in LOOKS.items():
+        rows = np.flatnonzero(is_read & (split == name))
+        if rows.size:
+            points = _paths(arrays, rows, is_line)
+            size = 5 if len(points) <= MAX_LARGE else 2
+            options = {"linewidth": 0.6, "markeredgewidth": 0, "markersize": size}
+            ax.plot(*points.T, label=label, **options, **look)
+            if is_line or name == "held_out":
+                _name(ax, arrays, rows, is_line)
+    ax.set(xlabel="position x", ylabel="time t" if is_line else "position y")
+    ax.set_xlim(0, float(extent[0]))
+    if not is_line:
+        ax.set(ylim=(0, float(extent[1])), aspect="equal")
+    if len(arrays["readings/sims"]) > 1:
+        title = f"simulation {arrays['readings/sims'][chosen]}"
+        ax.set_title(title, pad=20 if is_line else None)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def _size(extent):
+    height = float(np.clip(4.0 * extent[1] / extent[0], 1.5, 8.0))
+    return 4.8, height + 1.1
+
+
+def _paths(arrays, rows, is_line) -> np.ndarray:
+    """Points `(n, 2)` of the rows in the order of time, a gap after each sensor."""
+    rows = rows[:: -(-len(rows) // MAX_POINTS)]
+    sensor, time = arrays["readings/sensor"], arrays["readings/time"]
+    rows = rows[np.lexsort([time[rows], sensor[rows]])]
+    position = arrays["readings/position"][rows]
+    points = np.column_stack([position, time[rows]])[:, :2]
+    if not is_line:
+        kept = np.append(True, (points[1:] != points[:-1]).any(axis=1))
+        rows, points = rows[kept], points[kept]
+    gaps = np.flatnonzero(np.diff(sensor[rows])) + 1
+    return np.insert(points, gaps, np.nan, axis=0)
+
+
+def _name(ax, arrays, rows, is_line):
+    """Writes the names of a few sensors where they end."""
+    sensor, time = arrays["readings/sensor"], arrays["readings/time"]
+    found = np.unique(sensor[rows])
+    if len(found) > MAX_NAMED:
+        return
+    for index in found:
+        own = rows[sensor[rows] == index]
+        own = own[np.argmax(time[own])]
+        point = (*arrays["readings/position"][own], time[own])[:2]
+        ax.annotate(
+            str(arrays["readings/sensors"][index]),
+            point,
+            xytext=(0, 5) if is_line else (5, 5),
+            textcoords="offset points",
+            ha="center" if is_line else "left",
+            fontsize=7.5,
+        )

@@ -1,0 +1,139 @@
+"""Readings at points train both models; what is held out trains neither."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from hyco_jax import point_stages, stages
+from hyco_jax.data import placement
+from tests import readings as decay
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+PROBLEM = decay.make_problem()
+NETWORK = {
+    "synthetic": {
+        "name": "convnet",
+        "convnet": {"filters": (4,)},
+        "batch_size": 8,
+        "num_real": 2,
+        "generated_horizon": 2,
+    },
+    "hybrid": {"num_physical_to_synthetic": 2},
+}
+
+
+def train(readings, stage="hybrid", **changes):
+    """The state after all cycles of a stage, and the physical model."""
+    settings = decay.make_settings(**changes)
+    placed = placement.place(decay.observe(PROBLEM, readings), PROBLEM)
+    models = stages.make_models(PROBLEM, settings, placed)
+    plan = point_stages.make_plan(PROBLEM, placed, settings, models)
+    (chosen,) = (s for s in plan.stages if s.name == stage)
+    state = plan.init_state()
+    for call in chosen.calls:
+        state, _ = call.run(state, plan.real)
+    return state, models
+
+
+def assert_same(one, other):
+    for name in ("synthetic", "physical"):
+        jax.tree.map(
+            np.testing.assert_array_equal, getattr(one, name), getattr(other, name)
+        )
+
+
+@pytest.mark.parametrize("network", [{}, NETWORK], ids=["field", "network"])
+def test_both_models_learn_the_decay_of_a_wave(network):
+    state, models = train(decay.make_readings(), **network)
+    found = models.physical.values(state.physical.train.variables)
+    # The interpolation between cells and steps makes the wave a little lower.
+    assert found["conductivity"] == pytest.approx(decay.CONDUCTIVITY, rel=0.05)
+    assert state.physical.score < 1e-3
+    assert state.synthetic.score < 0.7
+
+
+def test_what_is_held_out_or_unobserved_changes_no_bit_of_training():
+    readings = decay.make_readings()
+    hidden = readings.values.copy()
+    hidden[readings.is_held_out] = np.nan
+    wild = readings.values.copy()
+    wild[readings.is_held_out] = 1e6
+    states = [
+        train(dataclasses.replace(readings, values=values))[0]
+        for values in (readings.values, hidden, wild)
+    ]
+    assert_same(states[0], states[1])
+    assert_same(states[0], states[2])
+
+
+def test_a_moving_sensor_is_static_ones_visited_in_turn():
+    readings = decay.make_readings()
+    moving = dataclasses.replace(
+        readings, sensor=np.zeros_like(readings.sensor), sensors=("boat",)
+    )
+    assert_same(train(readings)[0], train(moving)[0])
+
+
+def test_sigma_is_the_unit_of_the_loss_and_changes_no_parameter():
+    states = [
+        train(
+            decay.make_readings(sigma=sigma),
+            synthetic={"clip_norm": 0.0},
+            physical={"abs_tol": 0.0, "num_iterations": 10},
+        )
+        for sigma in (0.05, 0.5)
+    ]
+    (fine, models), (coarse, _) = states
+    for name in ("synthetic", "physical"):
+        ratio = getattr(coarse, name).score / getattr(fine, name).score
+        assert ratio == pytest.approx(0.01, rel=1e-3)
+    values = [
+        float(models.physical.values(s.physical.train.variables)["conductivity"])
+        for s in (fine, coarse)
+    ]
+    assert values[1] == pytest.approx(values[0], rel=1e-4)
+
+
+def test_quantities_of_different_sigma_add_up_as_chi_squared():
+    readings = decay.make_readings()
+    rng = np.random.default_rng(1)
+    sigma = rng.uniform(0.1, 3.0, readings.values.shape)
+    readings = dataclasses.replace(readings, sigma=sigma)
+    state, models = train(readings, stage="physical", hybrid={"cycles": 1})
+    placed = placement.place(decay.observe(PROBLEM, readings), PROBLEM)
+    query, where = placement.all_points(readings, placed)
+    answers = models.physical.model.predict(state.physical.train.variables, query)
+    predicted = np.asarray(answers)[where[:, 0], where[:, 1]]
+    trains = ~readings.is_held_out
+    chi2 = np.mean(((predicted - readings.values) / sigma)[trains] ** 2)
+    assert state.physical.score == pytest.approx(chi2, rel=1e-3)
+
+
+def test_at_alpha_0_the_models_learn_nothing_from_each_other():
+    alone, _ = train(decay.make_readings(), stage="physical")
+    decoupled, _ = train(
+        decay.make_readings(), hybrid={"alpha_physical": 0.0, "alpha_synthetic": 0.0}
+    )
+    np.testing.assert_allclose(
+        decoupled.physical.train.params["conductivity"],
+        alone.physical.train.params["conductivity"],
+        rtol=1e-6,
+    )
+
+
+def test_ghosts_stay_in_their_box_and_are_drawn_afresh():
+    readings = decay.make_readings()
+    placed = placement.place(decay.observe(PROBLEM, readings), PROBLEM)
+    region = ((0.25, 0.5),)
+    ghosts = point_stages.points.Ghosts(500, region)
+    ask = point_stages.points.make_ghost_query(ghosts, PROBLEM.domain, PROBLEM.dt)
+    queries = [ask(jax.random.key(seed), placed.real) for seed in (0, 1)]
+    points = np.asarray(queries[0].points)
+    assert points.shape == (2, 500, 2)
+    assert points[..., 0].min() >= 0 and points[..., 0].max() <= decay.DT * decay.STEPS
+    assert points[..., 0].max() > 0.95 * decay.DT * decay.STEPS
+    assert 1.0 <= points[..., 1].min() < 1.05 and 1.95 < points[..., 1].max() <= 2.0
+    assert (points != np.asarray(queries[1].points)).all()
