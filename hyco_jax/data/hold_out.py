@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hyco_jax.data.table_columns import label, listed, shorten
+from hyco_jax.data.table_columns import is_real, label, listed, shorten
 
 HoldOut = float | Sequence[object] | str
 _WAYS = ("sensor", "time", "row")
@@ -23,8 +23,8 @@ def check_way(hold_out: HoldOut, by: str, is_scattered: bool):
     """
     if by not in _WAYS:
         raise ValueError(f"by={shorten(by)} is none of {', '.join(map(repr, _WAYS))}")
-    is_share = isinstance(hold_out, int | float | np.number)
-    if is_share and not 0 <= hold_out < 1 or isinstance(hold_out, bool):
+    is_share = is_real(hold_out)
+    if is_share and not 0 <= hold_out < 1:
         raise ValueError(
             f"hold_out={hold_out}, expected a share, at least 0 and below 1, or "
             "labels of sensors"
@@ -74,7 +74,7 @@ def choose(
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed={shorten(seed)}, expected a whole number from 0 on")
-    if not isinstance(hold_out, int | float | np.number):
+    if not is_real(hold_out):
         wanted = (hold_out,) if isinstance(hold_out, str) else tuple(hold_out)
         return np.isin(sensor, find_labels(wanted, labels, "hold_out", "sensor"))
     if hold_out == 0:

@@ -23,8 +23,11 @@ _ARRAYS = {
 
 def to_entries(readings: Readings) -> dict[str, np.ndarray]:
     """Names the arrays and labels of readings, see `from_entries`."""
-    labels = {name: np.array(getattr(readings, name), str) for name in _LABELS}
-    return {_PREFIX + k: v for k, v in (readings.arrays | labels).items()}
+    entries = {name: getattr(readings, name) for name in _ARRAYS}
+    if readings.sigma is not None:
+        entries["sigma"] = readings.sigma
+    entries |= {name: np.array(getattr(readings, name), str) for name in _LABELS}
+    return {_PREFIX + name: value for name, value in entries.items()}
 
 
 def holds_readings(entries: Mapping[str, np.ndarray]) -> bool:

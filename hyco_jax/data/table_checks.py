@@ -8,7 +8,7 @@ import numpy as np
 from hyco_jax.data.observations import Initial
 from hyco_jax.data.table_columns import listed, shorten
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
 # Smaller ones are 0 on the device, where subnormal numbers don't exist.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -70,7 +70,7 @@ def check_points(since: np.ndarray, coords: Sequence[str], origin: Sequence[floa
         ValueError: If one is missing or infinite, or a time is before 0.
     """
     for name, column, first in zip(coords, since.T, origin, strict=True):
-        bad = ~(np.abs(column) <= _LARGEST)
+        bad = ~(np.abs(column) <= LARGEST)
         if bad.any():
             row = int(np.argmax(bad))
             came = "is missing" if np.isnan(column[row]) else "is infinite in float32"
@@ -96,7 +96,7 @@ def check_values(values: np.ndarray, sigma: np.ndarray | None, names: Sequence[s
     """
     is_read = ~np.isnan(values)
     for i, name in enumerate(names):
-        too_large = np.abs(values[:, i]) > _LARGEST
+        too_large = np.abs(values[:, i]) > LARGEST
         if too_large.any():
             row = int(np.argmax(too_large))
             raise ValueError(
@@ -105,7 +105,7 @@ def check_values(values: np.ndarray, sigma: np.ndarray | None, names: Sequence[s
             )
         if sigma is None:
             continue
-        bad = is_read[:, i] & ~((sigma[:, i] >= _SMALLEST) & (sigma[:, i] <= _LARGEST))
+        bad = is_read[:, i] & ~((sigma[:, i] >= _SMALLEST) & (sigma[:, i] <= LARGEST))
         if bad.any():
             row = int(np.argmax(bad))
             raise ValueError(

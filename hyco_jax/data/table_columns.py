@@ -99,10 +99,9 @@ def read_labels(table: Table, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """
     column = _read(table, name)
     if column.dtype.kind in "iuf":
-        # A NaN is the last of the different ones.
+        if np.isnan(column).any():
+            _fail_label(name, int(np.argmax(np.isnan(column))), "")
         found, index = np.unique(column, return_inverse=True)
-        if column.dtype.kind == "f" and np.isnan(found[-1]):
-            _fail_label(name, int(np.argmax(np.isnan(column))), None)
         return index.astype(np.int32), tuple(label(x) for x in found)
     cells = column.astype(str) if column.dtype.kind in "Mm" else column
     texts = ["" if _is_missing(cell) else label(cell) for cell in cells.tolist()]
@@ -124,6 +123,12 @@ def label(value: Any) -> str:
         is_whole = abs(value) < 2**53 and value == np.rint(value)
         return str(int(value)) if is_whole else str(float(value))
     return str(value)
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is a number; to Python a truth is, and to NumPy a duration."""
+    is_other = isinstance(value, bool | np.timedelta64)
+    return isinstance(value, numbers.Real) and not is_other
 
 
 def shorten(value: Any) -> str:
@@ -154,10 +159,12 @@ def _read(table, name):
             # Of pandas, whose empty cells have types of their own.
             empty = np.asarray(column.isna()) if hasattr(column, "isna") else None
             column = np.asarray(column)
-    except (TypeError, ValueError):
+    # Columns are of any library, and raise what it likes: those of a damaged Parquet
+    # file only now.
+    except Exception as error:
         raise ValueError(
-            f"column {name!r} is no array, or its rows differ in shape; give one "
-            "entry for each row"
+            f"column {name!r} can't be made an array ({shorten(str(error))}); give one "
+            "entry for each row, all of one shape"
         ) from None
     if column.ndim != 1:
         raise ValueError(
@@ -174,8 +181,7 @@ def _read(table, name):
 
 
 def _is_number(cell):
-    is_real = isinstance(cell, numbers.Real | decimal.Decimal)
-    return cell is None or (is_real and not isinstance(cell, bool))
+    return cell is None or is_real(cell) or isinstance(cell, decimal.Decimal)
 
 
 def _reads_as_number(cell):
@@ -194,8 +200,8 @@ def _to_float(cell):
 
 
 def _is_missing(cell):
-    is_nan = isinstance(cell, float) and cell != cell
-    return cell is None or is_nan or cell == "NaT"
+    # Those of Python, NumPy and pandas, or what became of them in a column of texts.
+    return str(cell) in ("None", "nan", "NaT", "<NA>")
 
 
 def _fail_label(name, row, text):

@@ -23,9 +23,7 @@ def read_file(path: pathlib.Path) -> Any:
             "'hyco_jax[data]', or give a dict of arrays"
         ) from error
     readers = {
-        ".csv": functools.partial(
-            pandas.read_csv, float_precision="round_trip", low_memory=False
-        ),
+        ".csv": functools.partial(pandas.read_csv, low_memory=False),
         ".parquet": pandas.read_parquet,
     }
     if path.suffix.lower() not in readers:
@@ -44,8 +42,10 @@ def read_file(path: pathlib.Path) -> Any:
             f"{path} needs pyarrow or fastparquet, and neither is installed; pip "
             "install pyarrow, or give a .csv file"
         ) from error
-    except (OSError, ValueError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:200]
+    # A damaged file makes the engines raise what they like, from KeyError on, and put
+    # into it what is in the file, printable or not.
+    except Exception as error:
+        reason = repr(" ".join(str(error).split()))[:200]
         raise ValueError(
             f"{path} is not a readable table ({reason}); replace it"
         ) from None

@@ -9,7 +9,9 @@ from hyco_jax.data import table_checks
 from hyco_jax.data.hold_out import HoldOut, check_way, choose, find_labels
 from hyco_jax.data.observations import Initial, Observations
 from hyco_jax.data.readings import SCATTERED, Readings
+from hyco_jax.data.table_checks import LARGEST
 from hyco_jax.data.table_columns import (
+    is_real,
     listed,
     open_table,
     read_labels,
@@ -172,8 +174,7 @@ def _read_sigma(opened, sigma, values, count):
         if isinstance(stated, str):
             columns += _read_columns(opened, (stated,), count)
             continue
-        is_number = isinstance(stated, int | float | np.number)
-        if isinstance(stated, bool) or not is_number or not 0 < stated < np.inf:
+        if not is_real(stated) or not 0 < stated <= LARGEST:
             raise ValueError(
                 f"sigma={shorten(stated)} of {name!r}, expected a finite number above "
                 "0, or the name of a column"
@@ -185,7 +186,7 @@ def _read_sigma(opened, sigma, values, count):
 def _shift(points, coords, origin):
     """Counts coordinates from the lower corner of the box and from t = 0."""
     start = [0.0] * len(coords) if origin is None else np.ravel(origin).tolist()
-    are_finite = all(isinstance(x, int | float) and np.isfinite(x) for x in start)
+    are_finite = all(is_real(x) and abs(x) <= LARGEST for x in start)
     if len(start) != len(coords) or not are_finite:
         raise ValueError(
             f"origin={shorten(origin)}, expected {len(coords)} finite numbers: the "
@@ -232,6 +233,6 @@ def _check_units(units, values):
 def _describe_hold_out(hold_out, by, seed, is_held_out):
     if not is_held_out.any():
         return ()
-    if isinstance(hold_out, int | float | np.number):
+    if is_real(hold_out):
         return (f"held-out rows drawn: hold_out={hold_out}, by={by!r}, seed={seed}",)
     return ("held-out rows: of sensors that were named",)
