@@ -18,8 +18,8 @@ of `table.ROWS`, and any subset of the methods may be present:
         shape `(T + 1,)`; NaN at times at which nothing was observed.
     readings/<entry>, predicted/<method>: Of data that are readings, see
         `scoring.readings.arrays`; these have no `rollout/observed`.
-What has no unit is nondimensional. Non-finite values, from a method that diverged, leave
-gaps.
+What has no unit is nondimensional. Non-finite values, from a method that diverged,
+leave gaps.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,17 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from hyco_jax.scoring.plots import style
-
 MAX_POINTS = 20_000
 MAX_NAMED = 8
 # A few sensors stand out; the paths of many would cover each other.
 MAX_LARGE = 200
 LOOKS = {
     "train": ("trained on", {"color": "0.25", "marker": "o"}),
-    "val": ("validation", {"color": "#E69F00", "marker": "^"}),
-    "test": ("test", {"color": "#CC79A7", "marker": "D"}),
-    "": ("neither trained on nor scored", {"color": "0.7", "marker": "s"}),
+    "": ("given to the models", {"color": "0.65", "marker": "s"}),
     "held_out": ("held out", {"color": "#CC79A7", "marker": "D"}),
 }
 
@@ -48,16 +44,18 @@ def draw(arrays) -> Figure | None:
             points = _paths(arrays, rows, is_line)
             size = 5 if len(points) <= MAX_LARGE else 2
             options = {"linewidth": 0.6, "markeredgewidth": 0, "markersize": size}
-            ax.plot(*points.T, label=label, **options, **look)
+            # Those on the boundary of the box are whole.
+            ax.plot(*points.T, label=label, clip_on=False, **options, **look)
             if is_line or name == "held_out":
                 _name(ax, arrays, rows, is_line)
     ax.set(xlabel="position x", ylabel="time t" if is_line else "position y")
     ax.set_xlim(0, float(extent[0]))
-    if not is_line:
+    if is_line:
+        ax.margins(y=0.1)
+    else:
         ax.set(ylim=(0, float(extent[1])), aspect="equal")
     if len(arrays["readings/sims"]) > 1:
-        title = f"simulation {arrays['readings/sims'][chosen]}"
-        ax.set_title(title, pad=20 if is_line else None)
+        ax.set_title(f"simulation {arrays['readings/sims'][chosen]}")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
