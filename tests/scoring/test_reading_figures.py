@@ -126,6 +126,15 @@ def test_the_map_tells_sensors_apart_and_shows_paths():
     assert plane.get_ylabel() == "position y"
 
 
+def test_of_many_readings_the_map_shows_some_in_their_shares():
+    arrays = make_arrays(2, sensors=4, times=3000, moving=True)
+    (ax,) = sensors.draw(arrays).axes
+    counts = [np.isfinite(line.get_xdata()).sum() for line in ax.lines]
+    # Three sensors that move and one that is held out; four corners are a point each.
+    assert counts[0] + counts[1] <= sensors.MAX_POINTS
+    assert counts[0] / counts[1] == pytest.approx(3, rel=0.15)
+
+
 def test_a_coefficient_without_a_truth_has_its_unit():
     arrays = make_arrays(1) | {"coefficient_unit/rate": np.array("m²/s")}
     assert coefficient.draw(arrays, "rate").axes[0].get_xlabel() == "rate (m²/s)"

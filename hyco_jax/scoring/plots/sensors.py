@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-MAX_POINTS = 20_000
+MAX_POINTS = 10_000
 MAX_NAMED = 8
 # A few sensors stand out; the paths of many would cover each other.
 MAX_LARGE = 200
@@ -34,6 +34,10 @@ def draw(arrays) -> Figure | None:
         return None
     chosen = sim[preferred[0]]
     is_read = np.isfinite(arrays["readings/values"]).any(axis=1) & (sim == chosen)
+    if is_read.sum() > MAX_POINTS:
+        # Drawn, since every tenth row of a table may be always the same sensor.
+        kept = np.random.default_rng(0).permutation(np.flatnonzero(is_read))
+        is_read[kept[MAX_POINTS:]] = False
     extent = arrays["extent"]
     is_line = arrays["readings/position"].shape[1] == 1
     figure = Figure(figsize=(5.6, 4.0) if is_line else _size(extent))
@@ -67,7 +71,6 @@ def _size(extent):
 
 def _paths(arrays, rows, is_line) -> np.ndarray:
     """Points `(n, 2)` of the rows in the order of time, a gap after each sensor."""
-    rows = rows[:: -(-len(rows) // MAX_POINTS)]
     sensor, time = arrays["readings/sensor"], arrays["readings/time"]
     rows = rows[np.lexsort([time[rows], sensor[rows]])]
     position = arrays["readings/position"][rows]
