@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from hyco_jax.scoring import plots
-from hyco_jax.scoring.plots import coefficient, sensors, series, style
+from hyco_jax.scoring.plots import (
+    animation,
+    coefficient,
+    rollouts,
+    sensors,
+    series,
+    style,
+)
 from tests.scoring import saved, sensing
 
 FIGURES = [
@@ -41,6 +48,23 @@ def test_every_figure_of_readings_is_written(tmp_path, monkeypatch, ndim, moving
     for path in written:
         with Image.open(path) as picture:
             assert np.ptp(np.asarray(picture.convert("L"))) > 100
+
+
+@pytest.mark.parametrize("ndim", [1, 2])
+@pytest.mark.usefixtures("no_warnings")
+def test_fields_of_models_are_drawn_where_there_is_nothing_to_compare(tmp_path, ndim):
+    arrays = saved.make_arrays(ndim, ["physical_alone", "hybrid_physical"])
+    del arrays["rollout/truth"]
+    arrays["observed"][:] = True
+    figure = rollouts.draw(arrays, "density")
+    # Two images at each of a time or three, and their colour bar.
+    assert len(figure.axes) == (3 if ndim == 1 else 7)
+    assert figure.axes[0].get_title().startswith("physical\nalone")
+    limits = [image.get_clim() for ax in figure.axes for image in ax.images]
+    assert len(set(limits)) == 1
+    animation.save(arrays, "density", tmp_path / "rollout.gif")
+    with Image.open(tmp_path / "rollout.gif") as gif:
+        assert gif.n_frames == 6
 
 
 def test_series_show_held_out_sensors_with_both_hybrid_models_and_the_baseline():
