@@ -143,7 +143,9 @@ def _panel(ax, arrays, channel, own, methods, span):
     fields = {"observed": arrays["readings/values"][own, channel]}
     fields |= {m: arrays[f"predicted/{m}"][own, channel] for m in methods}
     size = 5 if len(own) <= 60 else 3
-    ax.plot(times, fields["observed"], **style.LINES["observed"] | {"markersize": size})
+    # Below the lines, which many dots would hide.
+    look = {**style.LINES["observed"], "markersize": size, "zorder": 2}
+    ax.plot(times, fields["observed"], **look)
     for method in methods:
         style.plot_line(ax, method, times, fields[method])
     # Not farther from the readings than those of all panels are from each other.
