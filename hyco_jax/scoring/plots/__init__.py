@@ -91,7 +91,7 @@ def draw_all(
             if figure is not None:
                 figure.savefig(directory / name, dpi=DPI)
                 written.append(directory / name)
-        if len(rollouts.states(arrays, quantities[0])) > 1:
+        if rollouts.states(arrays, quantities[0]).keys() - {*style.REFERENCES}:
             animation.save(arrays, quantities[0], directory / "rollout.gif")
             written.append(directory / "rollout.gif")
     return written

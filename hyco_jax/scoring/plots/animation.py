@@ -20,7 +20,7 @@ NUM_SHADES = 8
 
 
 def save(arrays, quantity: str, path: Path):
-    """Writes one quantity of the trained models beside the reference as a GIF.
+    """Writes one quantity of the trained models beside any reference as a GIF.
 
     Args:
         arrays: As in `plots`, with at least one method's rollout.
@@ -119,7 +119,7 @@ def _planes(arrays, quantity):
         moving += [shown[method], *images.mark_observed(ax, arrays)]
     axes[0].set_ylabel(frame.ylabel)
     name, _ = rollouts.labels(arrays, quantity)
-    images.add_bar(axes, shown[style.reference(fields)], scale, frame, name)
+    images.add_bar(axes, next(iter(shown.values())), scale, frame, name)
     if 0 < arrays["observed"].mean() < 1:
         figure.supxlabel("dashed: boundary of the observed region", fontsize=7.5)
     clock = figure.suptitle("t = 0")

@@ -1,4 +1,7 @@
-"""The figure of a rollout: truth, or what was observed, fields of models and errors."""
+"""The figure of a rollout: truth, or what was observed, fields of models and errors.
+
+Of data that are readings at points, the fields of the models alone.
+"""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,7 +12,7 @@ NUM_SNAPSHOTS = 3
 
 
 def draw(arrays, quantity: str) -> Figure | None:
-    """Draws one quantity in a rollout of every trained model beside the reference.
+    """Draws one quantity in a rollout of every trained model beside any reference.
 
     Args:
         arrays: As in `plots`.
@@ -21,14 +24,17 @@ def draw(arrays, quantity: str) -> Figure | None:
         no model has a rollout.
     """
     fields = states(arrays, quantity)
-    if len(fields) < 2:
+    name = style.reference(fields)
+    methods = [method for method in fields if method != name]
+    if not methods:
         return None
-    name, *methods = fields
-    errors = {method: fields[method] - fields[name] for method in methods}
+    errors = {m: fields[m] - fields[name] for m in methods if name is not None}
     if arrays["observed"].ndim == 1:
         rows, frame, select = [""], images.space_time(arrays), _all_times
     else:
-        is_observed = np.isfinite(fields[name]).any(axis=(1, 2, 3))
+        is_observed = np.ones(len(arrays["times"]), bool)
+        if name is not None:
+            is_observed = np.isfinite(fields[name]).any(axis=(1, 2, 3))
         frames = snapshot_frames(is_observed)
         rows = [f"t = {arrays['times'][i]:.3g}" for i in frames]
         frame, select = images.plane(arrays), lambda u: u[frames].transpose(0, 2, 1)
@@ -41,7 +47,7 @@ def draw(arrays, quantity: str) -> Figure | None:
         rows=rows,
         field_label=field_label,
         error_label=error_label,
-        signed=fields[name].shape[-1] == 1,
+        signed=fields[methods[0]].shape[-1] == 1,
     )
 
 
@@ -59,15 +65,12 @@ def labels(arrays, quantity: str) -> tuple[str, str]:
 
 
 def states(arrays, quantity: str) -> dict[str, np.ndarray]:
-    """The rollouts of a quantity to show, the reference first; without it, none."""
+    """The rollouts of a quantity to show, the reference first if there is one."""
     methods = style.methods(arrays, "rollout")
     # The guess is no result: it gives way unless it is all there is.
     methods = [m for m in methods if m != "initial_guess"] or methods
-    name = next((n for n in style.REFERENCES if f"rollout/{n}" in arrays), None)
-    if name is None:
-        return {}
     part = channels(arrays)[quantity]
-    names = [name, *methods]
+    names = [n for n in style.REFERENCES if f"rollout/{n}" in arrays][:1] + methods
     return {m: style.finite(arrays[f"rollout/{m}"][..., part]) for m in names}
 
 

@@ -37,26 +37,27 @@ def draw(arrays, channel: int) -> Figure | None:
     hybrid = [m for m in methods if m.startswith(("hybrid", "interpolation"))]
     if any(m.startswith("hybrid") for m in hybrid):
         methods = hybrid
-    columns = {1: 1, 2: 2, 4: 2}.get(len(sensors), 3)
+    columns = {1: 1, 2: 2, 4: 2}.get(len(sensors), 3)  # No row is left half empty.
     num_rows = -(-len(sensors) // columns)
     width = 6.4 if columns == 1 else 3.2 * columns
     figure = Figure(figsize=(width, 0.9 + 2.2 * num_rows))
     axes = figure.subplots(num_rows, columns, sharex=True, squeeze=False).ravel()
+    shown = np.concatenate(sensors)
+    span = float(np.ptp(arrays["readings/values"][shown, channel]))
     for ax, own in zip(axes, sensors, strict=False):
-        _panel(ax, arrays, channel, own, methods)
+        _panel(ax, arrays, channel, own, methods, span)
+    for ax in axes[: len(sensors) : columns]:
+        ax.set_ylabel(_label(arrays, channel))
     for ax in axes[len(sensors) :]:
         ax.remove()
     for ax in axes[max(0, len(sensors) - columns) : len(sensors)]:
         ax.xaxis.set_tick_params(labelbottom=True)
         ax.set_xlabel("time t")
-    shown = np.concatenate(sensors)
     names = [style.label(m, arrays[f"predicted/{m}"][shown, channel]) for m in methods]
     handles = axes[0].get_lines()
-    figure.supylabel(_label(arrays, channel), fontsize=8.5)
     figure.suptitle(SHOWN[split], fontsize=8.5)
-    figure.legend(
-        handles, ["measured", *names], loc="outside lower center", ncols=min(columns, 3)
-    )
+    names = ["measured", *names]
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
 
 
@@ -97,15 +98,16 @@ def errors(arrays, channel: int) -> Figure | None:
     # Beyond the range of the readings an error only hides the others.
     widest = float(np.ptp(values)) or np.inf
     low, high = style.limits(np.clip(list(means.values()), -widest, widest))
-    top.set(ylabel="mean error", ylim=(low, high))
+    name = _label(arrays, channel)
+    top.set(ylabel=f"mean error of\n{name}", ylim=(low, high))
     _, high = style.limits(np.minimum(list(roots.values()), widest))
-    bottom.set(ylabel="rms error", ylim=(0, high), xlabel="time t")
-    figure.supylabel(_label(arrays, channel), fontsize=8.5)
+    bottom.set(ylabel=f"rms error of\n{name}", ylim=(0, high), xlabel="time t")
     figure.suptitle(f"predicted - measured, {SHOWN[split]}", fontsize=8.5)
-    handles = [*top.get_legend_handles_labels()]
-    others = bottom.get_legend_handles_labels()
-    handles = [first + other for first, other in zip(handles, others, strict=True)]
-    figure.legend(*handles, loc="outside lower center", ncols=3)
+    lines, labels = top.get_legend_handles_labels()
+    other_lines, other_labels = bottom.get_legend_handles_labels()
+    figure.legend(
+        lines + other_lines, labels + other_labels, loc="outside lower center", ncols=3
+    )
     return figure
 
 
@@ -136,15 +138,20 @@ def _sensors(arrays, rows) -> list[np.ndarray]:
     return [found[int(i)] for i in np.linspace(0, len(found) - 1, count).round()]
 
 
-def _panel(ax, arrays, channel, own, methods):
+def _panel(ax, arrays, channel, own, methods, span):
     times = arrays["readings/time"][own]
     fields = {"observed": arrays["readings/values"][own, channel]}
     fields |= {m: arrays[f"predicted/{m}"][own, channel] for m in methods}
     size = 5 if len(own) <= 60 else 3
-    ax.plot(times, fields["observed"], **style.LINES["observed"] | {"markersize": size})
+    # Below the lines, which many dots would hide.
+    look = {**style.LINES["observed"], "markersize": size, "zorder": 2}
+    ax.plot(times, fields["observed"], **look)
     for method in methods:
         style.plot_line(ax, method, times, fields[method])
-    ax.set_ylim(style.limits(style.comparable(fields)))
+    # Not farther from the readings than those of all panels are from each other.
+    measured = fields["observed"]
+    low, high = measured.min() - span, measured.max() + span
+    ax.set_ylim(style.limits(np.clip(list(fields.values()), low, high)))
     title = f"sensor {arrays['readings/sensors'][arrays['readings/sensor'][own[0]]]}"
     if len(arrays["readings/sims"]) > 1:
         sim = arrays["readings/sims"][arrays["readings/sim"][own[0]]]
