@@ -144,11 +144,12 @@ def _open_hdf5(path, names):
 
 @contextlib.contextmanager
 def _open_npz(path, names):
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise OSError("it is no archive of arrays") from error
-    with archive:
+    # Opened here: NumPy leaves a file open that it cannot read.
+    with open(path, "rb") as opened:
+        try:
+            archive = np.load(opened, allow_pickle=False)
+        except ValueError as error:
+            raise OSError("it is no archive of arrays") from error
         yield _of_arrays(_Members(archive), path.name, names)
 
 

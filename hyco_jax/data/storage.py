@@ -167,11 +167,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         ValueError: If it is missing or not readable.
     """
     try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array")
-        with file:
-            return {name: file[name] for name in file.files}
+        # Opened here: NumPy leaves a file open that it cannot read.
+        with open(path, "rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
+            with file:
+                return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ValueError(
             f"{path} does not exist; run with --config.tasks='(\"generate\",)' first, "
