@@ -1,4 +1,4 @@
-"""Coefficient fields as expansions in few parameters: Gaussian bumps, Fourier modes."""
+"""Coefficient fields as expansions in few parameters: bumps, Fourier modes, knots."""
 
 import math
 
@@ -126,6 +126,46 @@ def fourier(
     return Coefficient(raw, value, constant.upper)
 
 
+def knots(
+    domain: Domain, num_knots: int, guess: float, bounds: Bounds | None = None
+) -> Coefficient:
+    """Makes a field that is multilinear between equidistant knots, the sides included.
+
+    Args:
+        domain: The grid, closed.
+        num_knots: Knots along each axis, at least 2.
+        guess: Initial value, the same everywhere.
+        bounds: The interval in which each value lies, if any.
+
+    Raises:
+        ValueError: If the box is periodic, there are more knots than cells, or the
+            guess is not inside the bounds.
+    """
+    if domain.periodic or not 2 <= num_knots <= min(domain.resolution):
+        raise ValueError(
+            f"num_knots={num_knots} does not fit {domain}: expected a closed box, and "
+            f"2 to {min(domain.resolution)} knots"
+        )
+    at_knots = coefficients.from_array(
+        np.full((num_knots,) * domain.ndim, guess), bounds
+    )
+    hats = [_hats(n, num_knots) for n in domain.resolution]
+
+    def value(raw):
+        field = at_knots.value(raw)
+        for basis in hats:
+            # The first axis goes, the grid's comes last: after all, the order is kept.
+            field = jnp.tensordot(
+                field,
+                jnp.asarray(basis, raw.dtype),
+                axes=(0, 1),
+                precision=jax.lax.Precision.HIGHEST,
+            )
+        return field
+
+    return Coefficient(at_knots.raw, value, at_knots.upper)
+
+
 def check_modes(domain: Domain, num_modes: int) -> None:
     """Raises a ValueError unless a grid can hold a series of so many waves."""
     most = min((n - 1) // 2 if domain.periodic else n - 1 for n in domain.resolution)
@@ -164,3 +204,9 @@ def _basis(num_cells: int, num_modes: int, periodic: bool) -> np.ndarray:
         else:
             waves.append(np.cos(np.pi * k * x))
     return np.stack(waves, axis=-1)
+
+
+def _hats(num_cells: int, num_knots: int) -> np.ndarray:
+    """Hat functions of the knots at the cell centres, shape `(cells, knots)`."""
+    x = (np.arange(num_cells) + 0.5) / num_cells * (num_knots - 1)
+    return np.maximum(0, 1 - np.abs(x[:, None] - np.arange(num_knots)))

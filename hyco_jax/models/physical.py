@@ -16,8 +16,8 @@ from hyco_jax.models.coefficients import Coefficient, Role
 from hyco_jax.problem import Problem
 from hyco_jax.types import Array, Model, Params
 
-KINDS = ("scalar", "field", "fourier", "bumps", "known")
-_FITTED = ("scalar", "field", "fourier", "bumps")
+KINDS = ("scalar", "field", "fourier", "bumps", "knots", "known")
+_FITTED = ("scalar", "field", "fourier", "bumps", "knots")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,8 @@ class CoefficientSettings:
 
     kind: str = key(
         "scalar",
-        "a number, a value in every cell, long waves, Gaussian bumps, or the true one",
+        "a number, a value in every cell, long waves, Gaussian bumps, linear between "
+        "knots, or the true one",
         rules.choice(*KINDS),
     )
     guess: float = key(
@@ -44,6 +45,9 @@ class CoefficientSettings:
     num_modes: int = key(
         4, "waves along each axis", rules.integer(1, 512), when={"kind": "fourier"}
     )
+    num_knots: int = key(
+        4, "knots along each axis", rules.integer(2, 512), when={"kind": "knots"}
+    )
     amplitudes: tuple[float, ...] = key(
         (), "initial amplitudes", rules.NUMBERS, when={"kind": "bumps"}
     )
@@ -58,7 +62,7 @@ class CoefficientSettings:
         0.0,
         "of the penalty mean |∇coefficient|², in the inverse square of its unit",
         rules.not_negative(),
-        when={"kind": ("field", "fourier", "bumps")},
+        when={"kind": ("field", "fourier", "bumps", "knots")},
     )
 
     @property
@@ -190,6 +194,8 @@ def _make(
             bounds,
             role.is_potential,
         )
+    if options.kind == "knots":
+        return expansions.knots(domain, options.num_knots, options.guess, bounds)
     return expansions.gaussian_bumps(
         domain,
         options.amplitudes,
@@ -214,6 +220,7 @@ def _check(options, name, role):
         "field": not role.can_vary,
         "fourier": not role.can_vary,
         "bumps": not role.can_vary or role.is_vector or role.is_potential,
+        "knots": not role.can_vary or role.is_vector or role.is_potential,
     }
     allowed = [kind for kind in KINDS if not excluded.get(kind, False)]
     section = f"coefficients.{name}"

@@ -33,6 +33,7 @@ class FieldNetwork(nn.Module):
         time_octaves: Waves of time, of 1, 2, 4, ... periods in the record.
         space_range: Half the length that the box has as an input.
         frequency: Of a SIREN's first layer.
+        starts_at_zero: Whether it predicts 0 before it is trained.
         precision: Of matrix products, "default", "high" or "highest".
     """
 
@@ -45,6 +46,7 @@ class FieldNetwork(nn.Module):
     time_octaves: int = 0
     space_range: float = 1.0
     frequency: float = 30.0
+    starts_at_zero: bool = False
     precision: str = "default"
 
     @nn.compact
@@ -82,6 +84,8 @@ class FieldNetwork(nn.Module):
             if layer > 0:
                 # Uniform in ± sqrt(6 / inputs).
                 init = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
+        if self.starts_at_zero and layer == len(self.widths):
+            init = nn.initializers.zeros
         return nn.Dense(width, kernel_init=init, precision=precision)
 
 

@@ -191,11 +191,13 @@ def make_model(
 
 
 def _make_field(settings, problem) -> fields.FieldNetwork:
-    num_known = meanings.num_known(problem.quantities)
+    count = problem.num_channels - meanings.num_known(problem.quantities)
     return fields.FieldNetwork(
-        problem.num_channels - num_known,
+        count,
         problem.domain.ndim,
         problem.domain.periodic,
+        # It adds to what is driven.
+        starts_at_zero=problem.num_driven == count,
         precision=settings.precision,
         **schema.to_dict(settings.field),
     )

@@ -22,6 +22,7 @@ NAMES = (
     "inviscid_burgers",
     "kolmogorov",
     "smoke",
+    "soil",
 )
 
 

@@ -1,0 +1,64 @@
+"""Soil temperature of four stations: the diffusivity from sensors, one held out.
+
+    python -m experiments.soil --config=configs/soil.py
+
+Variants, as `--config=configs/soil.py:<variant>`:
+    (none)                station 53877, the diffusivity a number
+    54796, 63838, 94081   another station
+    profile_<station>     the diffusivity linear between four knots
+    smoke                 seconds, for tests
+"""
+
+from configs import base
+from hyco_jax.config import experiment
+from hyco_jax.pde import soil
+
+STATIONS = ("53877", "54796", "63838", "94081")
+
+DEFAULT = {
+    "coefficients": {"diffusivity": {"guess": 5e-7, "bounds": (1e-8, 5e-6)}},
+    "physical": {"num_iterations": 1, "method": "adam", "learning_rate": 3e-2},
+    "synthetic": {
+        "name": "field",
+        "field": {"widths": (128, 128, 128), "time_octaves": 7},
+        "learning_rate": 2e-3,
+        "clip_norm": 0.0,
+        "num_epochs": 1,
+        "updates_per_epoch": 1,
+        "batch_size": 1300,
+        "num_real": 740,
+    },
+    "hybrid": {
+        "cycles": 3000,
+        "warmup": 0,
+        "cycles_per_call": 500,
+        "alpha_synthetic": 1.0,
+        "alpha_physical": 0.1,
+        "ghost_points": 512,
+        "trust_power": 0.0,
+    },
+    "log_every": 500,
+    "eval_every": 500,
+    "save_every": 500,
+}
+
+PROFILE = {"coefficients": {"diffusivity": {"kind": "knots", "num_knots": 4}}}
+
+SMOKE = {
+    "synthetic": {"field": {"widths": (8,)}},
+    "hybrid": {"cycles": 4, "cycles_per_call": 2},
+    "log_every": 1,
+    "eval_every": 1,
+    "save_every": 1,
+}
+
+VARIANTS = {"default": {}, "smoke": SMOKE}
+for station in STATIONS:
+    data = {"data": {"station": station}}
+    VARIANTS[station] = data
+    VARIANTS[f"profile_{station}"] = base.merge(data, PROFILE)
+
+
+def get_config(variant: str = "default"):
+    """Makes the config of a variant."""
+    return experiment.get_config(soil, variant, VARIANTS, DEFAULT)
