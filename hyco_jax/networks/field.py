@@ -28,6 +28,7 @@ class FieldNetwork(nn.Module):
         periodic: Whether the box is: only waves of a position are seen then.
         widths: Of the hidden layers.
         activation: One of `ACTIVATIONS`.
+        scale: Factor of what it predicts.
         space_octaves: Waves of each coordinate, of 1, 2, 4, ... periods in the box, at
             least one in a periodic box.
         time_octaves: Waves of time, of 1, 2, 4, ... periods in the record.
@@ -42,6 +43,7 @@ class FieldNetwork(nn.Module):
     periodic: bool
     widths: tuple[int, ...] = (128, 128, 128)
     activation: str = "tanh"
+    scale: float = 1.0
     space_octaves: int = 0
     time_octaves: int = 0
     space_range: float = 1.0
@@ -74,7 +76,7 @@ class FieldNetwork(nn.Module):
         activate = ACTIVATIONS[self.activation]
         for layer, width in enumerate(self.widths):
             x = activate(self._dense(width, layer)(x))
-        return self._dense(self.num_outputs, len(self.widths))(x)
+        return self.scale * self._dense(self.num_outputs, len(self.widths))(x)
 
     def _dense(self, width, layer):
         precision = convolution.jax_precision(self.precision)

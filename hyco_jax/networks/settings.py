@@ -67,6 +67,11 @@ class FieldSettings:
         "between layers; sine: a SIREN",
         rules.choice(*sorted(fields.ACTIVATIONS)),
     )
+    scale: float = key(
+        1.0,
+        "of what it predicts or adds, in standard deviations of the data",
+        rules.positive(),
+    )
     space_octaves: int = key(
         0, "waves of each coordinate: 1, 2, 4, ... periods", rules.integer(0, 12)
     )
