@@ -254,11 +254,12 @@ def read_station(path: str, station: str) -> dict[str, np.ndarray]:
             "--config.data.table"
         )
     table = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
-    own = table[table["station"].astype(str) == station]
+    stations = table["station"].astype(str)
+    own = table[stations == station]
     if not own.size:
         raise ValueError(
             f"config.data.station={station!r} is not one of "
-            f"{sorted(set(table['station'].astype(str)))}"
+            f"{np.unique(stations).tolist()}"
         )
     days = own["date"].astype("datetime64[D]")
     seconds = (days - days.min()).astype(float) * DAY

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from scipy.interpolate import RegularGridInterpolator
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import expansions
@@ -246,3 +247,21 @@ def test_mistakes_are_refused():
         expansions.fourier(domain, 0)
     with pytest.raises(ValueError, match=r"strictly inside the bounds \(1, 2\)"):
         expansions.fourier(domain, 2, guess=0.5, bounds=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("ndim", [1, 2])
+def test_a_field_between_knots_is_multilinear_and_stays_in_its_bounds(ndim):
+    domain = Domain((9, 12)[:ndim], (1.0, 2.0)[:ndim], periodic=False)
+    made = expansions.knots(domain, 3, 0.5, (0.1, 2.0))
+    np.testing.assert_allclose(made.value(made.raw), 0.5, rtol=1e-6)
+    raw = np.random.default_rng(0).normal(size=made.raw.shape).astype(np.float32)
+    at_knots = 0.1 + 1.9 / (1 + np.exp(-raw))
+    axes = [np.linspace(0, length, 3) for length in domain.extent]
+    exact = RegularGridInterpolator(axes, at_knots)(domain.coordinates())
+    np.testing.assert_allclose(made.value(raw), exact, rtol=1e-5)
+
+
+def test_knots_need_a_closed_box_with_room_for_them():
+    for domain in (Domain((9,), (1.0,)), Domain((2,), (1.0,), periodic=False)):
+        with pytest.raises(ValueError, match="expected a closed box"):
+            expansions.knots(domain, 3, 0.5)
