@@ -11,17 +11,10 @@ from hyco_jax.data.readings import Readings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import stepper
 from hyco_jax.pde import soil
-from tests.x64 import enable_x64
 
 YEAR = 365 * soil.DAY
 OMEGA = 2 * np.pi / YEAR
 D = 7e-7
-
-
-@pytest.fixture
-def float64():
-    with enable_x64():
-        yield
 
 
 def wave(z, t):
@@ -56,7 +49,7 @@ def simulate(diffusivity, cells, days, substeps=1, **options):
     return states[..., 0], exact[1:]
 
 
-@pytest.mark.usefixtures("float64")
+@pytest.mark.usefixtures("x64")
 def test_the_driven_ends_recover_the_exact_damped_wave_with_second_order():
     errors = []
     for cells, days in ((20, 10), (40, 5), (80, 2.5)):
@@ -72,7 +65,7 @@ def test_good_values_meet_the_wave_in_float32():
     assert np.abs(states - exact).max() < 2e-3
 
 
-@pytest.mark.usefixtures("float64")
+@pytest.mark.usefixtures("x64")
 def test_heat_changes_by_what_flows_through_the_ends():
     domain = Domain((6,), (1.0,), periodic=False)
     rng = np.random.default_rng(0)
@@ -88,7 +81,7 @@ def test_heat_changes_by_what_flows_through_the_ends():
     assert (after - u).sum() * dx == pytest.approx(float(-dt * lost[0]), rel=1e-2)
 
 
-@pytest.mark.usefixtures("float64")
+@pytest.mark.usefixtures("x64")
 def test_gradients_are_those_of_finite_differences():
     rng = np.random.default_rng(1)
     domain, times, exact, given = column(8, 30)
