@@ -7,12 +7,13 @@ from hyco_jax import calls, stages
 from hyco_jax import settings as all_settings
 from hyco_jax.config import schema
 from hyco_jax.data.placement import Placed
+from hyco_jax.players import physical as physical_players
 from hyco_jax.players import points
 from hyco_jax.players.points import Ghosts
 from hyco_jax.problem import Problem
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
-from hyco_jax.training import full_batch, minibatch, optimizers
+from hyco_jax.training import full_batch, losses, minibatch, optimizers
 
 
 def make_plan(
@@ -36,9 +37,7 @@ def make_plan(
     synthetic, updates = make_synthetic(problem, placed, settings, models)
     txs = {
         "synthetic": optimizers.make_descent(settings.synthetic, num_cycles * updates),
-        "physical": optimizers.make_full_batch(
-            settings.physical.method, settings.physical.learning_rate
-        ),
+        "physical": physical_players.make_optimizer(settings.physical, hybrid.cycles),
     }
     players = {
         "synthetic": synthetic(txs["synthetic"]),
@@ -201,7 +200,8 @@ def _make_physical(problem, placed, settings, models, tx):
             method=physical.method,
             num_iterations=physical.num_iterations,
             abs_tol=physical.abs_tol,
-            chunk=physical.window_chunk or None,
+            keep_best=physical.keep_best,
+            part_losses=losses.shared_losses,
             penalty=models.physical.penalty,
         )
 

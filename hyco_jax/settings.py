@@ -103,9 +103,9 @@ class Settings:
 def free_keys(settings: Settings) -> tuple[str, ...]:
     """Keys that may change when a run is continued: those of length and logging.
 
-    The number of cycles is among them only if nothing derives from it. A cosine and a
-    growing horizon are laid over all cycles: with another number, the cycles that were
-    made would have been others.
+    The number of cycles is among them only if nothing derives from it. A schedule and
+    a growing horizon are laid over all cycles: with another number, the cycles that
+    were made would have been others.
     """
     free = ["tasks", "notes", "log_every", "eval_every", "save_every"]
     free += ["keep_checkpoints", "data.path"]
@@ -114,7 +114,10 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
     synthetic = settings.synthetic
     trains_network = settings.mode != "physical"
     constant = synthetic.scheduler == "constant" and len(set(synthetic.horizons)) == 1
-    if constant or not trains_network:
+    is_free = constant or not trains_network
+    if settings.mode != "synthetic":
+        is_free = is_free and settings.physical.scheduler == "constant"
+    if is_free:
         free.append("hybrid.cycles")
     return tuple(free)
 

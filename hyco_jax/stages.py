@@ -142,8 +142,8 @@ def make_plan(
     horizons = all_settings.schedule(settings, facts.training.num_steps)
     txs = {
         "synthetic": _synthetic_tx(settings, facts, horizons),
-        "physical": optimizers.make_full_batch(
-            settings.physical.method, settings.physical.learning_rate
+        "physical": physical_players.make_optimizer(
+            settings.physical, settings.hybrid.cycles
         ),
     }
     players = _make_players(problem, settings, models, facts, txs, set(horizons))

@@ -18,8 +18,10 @@ from hyco_jax.grids.resampling import Resampling
 from hyco_jax.hybrid import Player
 from hyco_jax.players import windows as shared
 from hyco_jax.players.windows import Exchange, SampleFn
-from hyco_jax.training import full_batch
+from hyco_jax.training import full_batch, optimizers
 from hyco_jax.types import Array, Params, PredictFn
+
+_ADAM = {"method": "adam"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,22 @@ class PhysicalSettings:
 
     method: str = key("lbfgs", "the optimiser", rules.choice("lbfgs", "adam"))
     learning_rate: float = key(
-        1e-2, "step size of adam", rules.positive(), when={"method": "adam"}
+        1e-2, "largest step size of adam", rules.positive(), when=_ADAM
+    )
+    scheduler: str = key(
+        "constant",
+        "that step size over the run: constant, falling to 0, or rising before",
+        rules.choice(*optimizers.SCHEDULES),
+        when=_ADAM,
+    )
+    b1: float = key(0.9, "decay of adam's mean gradient", optimizers.DECAY, when=_ADAM)
+    b2: float = key(0.999, "decay of its mean square", optimizers.DECAY, when=_ADAM)
+    keep_best: bool = key(
+        True,
+        "whether a cycle ends at the best parameters it visited, else at its last: "
+        "a single update that raises the loss is then taken, as adam means it",
+        rules.FLAG,
+        when=_ADAM,
     )
     abs_tol: float = key(
         1e-9,
@@ -60,6 +77,17 @@ class PhysicalSettings:
         "compute steps again in the backward pass, to save memory",
         rules.FLAG,
     )
+
+
+def make_optimizer(
+    settings: PhysicalSettings, num_cycles: int
+) -> optax.GradientTransformationExtraArgs:
+    """Makes the optimiser of a run of so many cycles."""
+    rate = settings.learning_rate
+    if settings.scheduler != "constant":
+        num_updates = num_cycles * settings.num_iterations
+        rate = optimizers.make_schedule(settings.scheduler, rate, num_updates)
+    return optimizers.make_full_batch(settings.method, rate, settings.b1, settings.b2)
 
 
 def real_index(
@@ -136,6 +164,7 @@ def make_player(
             method=settings.method,
             num_iterations=settings.num_iterations,
             abs_tol=settings.abs_tol,
+            keep_best=settings.keep_best,
             chunk=settings.window_chunk or None,
             penalty=penalty,
         )

@@ -1,6 +1,7 @@
 """The full-batch trainer: L-BFGS, or Adam, on all samples at once."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,8 @@ import optax
 from hyco_jax.data.augment import Part
 from hyco_jax.training import lbfgs, losses
 from hyco_jax.types import Array, Metrics, Params, PredictFn, TrainState
+
+PartLossesFn = Callable[[PredictFn, Params, Sequence[Part]], Array]
 
 
 def train(
@@ -20,10 +23,12 @@ def train(
     method: str,
     num_iterations: int,
     abs_tol: float,
+    keep_best: bool = True,
     carry_memory: bool = False,
     chunk: int | None = None,
     penalty: Callable[[Params], Array] | None = None,
     loss: losses.LossFn = losses.weighted_squares,
+    part_losses: PartLossesFn | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Fits the parameters to all samples at once.
 
@@ -39,13 +44,16 @@ def train(
         method: "lbfgs" or "adam".
         num_iterations: Iterations at most, static. Reaching them is no error.
         abs_tol: L-BFGS stops when an iteration lowers the loss by less.
+        keep_best: Whether adam's result is the best it visited, else its last.
         carry_memory: Whether L-BFGS keeps the curvature memory of earlier calls.
         chunk: Samples that are held in memory at once; all by default.
         penalty: Maps the model's parameters to a term of the loss.
         loss: Of each sample.
+        part_losses: The share of each part in the loss, by default those of
+            `losses.part_losses`.
 
     Returns:
-        The state with the best parameters visited, and metrics: `losses (L + 1,)`,
+        The state with the parameters found, and metrics: `losses (L + 1,)`,
         `grad_norms (L + 1,)`, `final_loss`, `best_loss`, `part_losses` (at the
         result, one per part), `count` (iterations of this call), `evaluations`,
         `status` (index into `lbfgs.STATUS`).
@@ -53,13 +61,18 @@ def train(
 
     def terms(params):
         variables = {**state.constants, **params}
+        if part_losses is not None:
+            return part_losses(predict, variables, data)
         return losses.part_losses(predict, variables, data, loss, chunk)
 
-    def objective(params):
-        value = terms(params).sum()
+    def with_terms(params):
+        shares = terms(params)
         if penalty is None:
-            return value
-        return value + penalty({**state.constants, **params})
+            return shares.sum(), shares
+        return shares.sum() + penalty({**state.constants, **params}), shares
+
+    def objective(params):
+        return with_terms(params)[0]
 
     if method == "lbfgs":
         result = lbfgs.minimize(
@@ -71,14 +84,21 @@ def train(
             abs_tol=abs_tol,
             carry_memory=carry_memory,
         )
+        shares = terms(result.params)
     else:
-        result = _descend(objective, state.params, state.opt_state, tx, num_iterations)
+        result, last = _descend(
+            with_terms, state.params, state.opt_state, tx, num_iterations, keep_best
+        )
+        # Of the last parameters they were computed with the loss.
+        shares = jax.lax.cond(
+            last.is_result, lambda: last.shares, lambda: terms(result.params)
+        )
     metrics = {
         "losses": result.losses,
         "grad_norms": result.grad_norms,
         "final_loss": result.losses[-1],
         "best_loss": jnp.nanmin(result.losses),
-        "part_losses": terms(result.params),
+        "part_losses": shares,
         "count": result.num_iterations,
         "evaluations": result.num_evaluations,
         "status": result.status,
@@ -91,11 +111,23 @@ def train(
     return new_state, metrics
 
 
-def _descend(objective, params, opt_state, tx, num_iterations) -> lbfgs.Result:
+class _Last(NamedTuple):
+    """The last parameters that were visited: if they are the result, their losses."""
+
+    is_result: Array
+    shares: Array
+
+
+def _descend(
+    with_terms, params, opt_state, tx, num_iterations, keep_best
+) -> tuple[lbfgs.Result, _Last]:
     """Makes first-order updates; keeps the best parameters visited and their state.
 
     Moments that belong to other parameters would pull the next call elsewhere.
     """
+
+    def objective(params):
+        return with_terms(params)[0]
 
     def update(carry, _):
         params, opt_state, best, healthy = carry
@@ -114,12 +146,13 @@ def _descend(objective, params, opt_state, tx, num_iterations) -> lbfgs.Result:
     start = (params, opt_state, (infinity, params, opt_state), jnp.asarray(True))
     carry, (values, norms) = jax.lax.scan(update, start, length=num_iterations)
     last, opt_state, best, healthy = carry
-    value = objective(last)
-    best = optax.tree.where(value < best[0], (value, last, opt_state), best)
+    value, shares = with_terms(last)
+    is_better = value < best[0] if keep_best else jnp.isfinite(value)
+    best = optax.tree.where(is_better, (value, last, opt_state), best)
     healthy &= jnp.isfinite(value)
     _, best_params, best_opt_state = best
     status = jnp.where(healthy, lbfgs.ITERATION_LIMIT, lbfgs.NON_FINITE)
-    return lbfgs.Result(
+    result = lbfgs.Result(
         best_params,
         optax.tree.where(healthy, best_opt_state, tx.init(best_params)),
         status.astype(jnp.int32),
@@ -128,3 +161,4 @@ def _descend(objective, params, opt_state, tx, num_iterations) -> lbfgs.Result:
         jnp.append(values, value),
         jnp.append(norms, norms[-1]),
     )
+    return result, _Last(is_better, shares)

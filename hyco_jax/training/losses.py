@@ -38,14 +38,48 @@ def weighted_squares(predict: PredictFn, params: Params, samples: Samples) -> Ar
         active = seen.reshape(len(seen), -1).any(axis=1)
         active = active.reshape(-1, *[1] * (query.u0.ndim - 1))
         query = query.replace(u0=jnp.where(active, query.u0, 0))
-    answers = predict(params, query)
+    return squares(predict(params, query), samples)
+
+
+def squares(answers: Array, samples: Samples) -> Array:
+    """Computes `sum(w r²)` of each sample from a model's answers, shape `(B,)`.
+
+    Raises:
+        ValueError: If the answers are not shaped as the targets.
+    """
+    targets = samples.targets
     if answers.shape != targets.shape:
         raise ValueError(
             f"the model's answers have shape {answers.shape}, the targets "
             f"{targets.shape}; give targets in the shape of the query's answer"
         )
+    seen = jnp.broadcast_to(samples.weights > 0, targets.shape)
     residual = jnp.where(seen, answers - jnp.where(seen, targets, 0), 0)
     return (samples.weights * residual**2).reshape(len(seen), -1).sum(axis=1)
+
+
+def shared_losses(
+    predict: PredictFn, params: Params, parts: Sequence[Samples]
+) -> Array:
+    """As `part_losses`, of parts that ask the same B queries but at other points.
+
+    A model that makes steps rolls out once for all of them.
+
+    Args:
+        predict: Of the model.
+        params: Parameters of the model.
+        parts: P sets of B samples at points.
+
+    Returns:
+        The share of each part in the mean over all samples, shape `(P,)`.
+    """
+    points = [part.query.points for part in parts]
+    query = parts[0].query.replace(points=jnp.concatenate(points, axis=1))
+    ends = np.cumsum([p.shape[1] for p in points])
+    answers = jnp.split(predict(params, query), ends[:-1], axis=1)
+    total = sum(part.count for part in parts)
+    values = [squares(a, part) for a, part in zip(answers, parts, strict=True)]
+    return jnp.stack(values).sum(axis=1) / total
 
 
 def part_losses(

