@@ -41,6 +41,7 @@ DEFAULT = {
         "name": "convnet",
         "convnet": {"filters": (24, 24, 24)},
         "learning_rate": 6e-3,
+        "num_epochs": 3,
     },
     "hybrid": {"cycles": 9},
 }

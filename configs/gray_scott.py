@@ -36,6 +36,7 @@ DEFAULT = {
         "convnet": {"filters": (24, 24, 24)},
         "coordinates": False,  # the equation is the same everywhere
         "learning_rate": 6e-3,
+        "num_epochs": 3,
     },
     "hybrid": {"cycles": 12},
 }
@@ -64,6 +65,7 @@ PUBLISHED = {
         "unet": {"filters": 16},
         "coordinates": True,
         "learning_rate": 3e-3,
+        "num_epochs": 2,
         "num_real": 1,
     },
     "hybrid": {"cycles": 14},

@@ -38,6 +38,7 @@ DEFAULT = {
             "centers": ((4.4, 1.7), (1.2, 1.9)),
         }
     },
+    "synthetic": {"num_epochs": 3},
     # More, and an unfinished network pulls the physical model into a false minimum.
     "hybrid": {"cycles": 12, "alpha_physical": 1e-7},
 }
@@ -62,8 +63,75 @@ PUBLISHED = {
         "initial": "two_gaussians",
         "noise_std": 0.0,
     },
+    "synthetic": {"num_epochs": 2},
     "hybrid": {"cycles": 30},
 }
+
+# The tests with moving sensors: nodes at x from -3 to 3, of which the physical model
+# has 18 along each axis, hence the box reaches half a cell beyond them.
+CELL = 6 / 17
+MIDDLE = 3 + CELL / 2
+SENSORS = {
+    "pde": {
+        "resolution": (18, 18),
+        "physics_resolution": (),
+        "extent": (18 * CELL, 18 * CELL),
+        "dt": 0.01,
+        "boundary": "nodes",
+        "integrator": "euler",
+    },
+    "coefficients": {
+        "conductivity": {
+            "amplitudes": (1.0, 1.0),
+            "centers": (
+                (MIDDLE + 1.4, MIDDLE - 1.3),
+                (MIDDLE - 1.8, MIDDLE - 1.1),
+            ),
+            "fit_width": False,
+        }
+    },
+    "physical": {
+        "method": "adam",
+        "num_iterations": 1,
+        "learning_rate": 1e-2,
+        "scheduler": "onecycle",
+        "b1": 0.5,
+        "b2": 0.99999,
+        "keep_best": False,
+    },
+    "synthetic": {
+        "name": "field",
+        "field": {
+            "widths": (256, 256, 256),
+            "activation": "relu",
+            "space_range": 3.0,
+        },
+        "learning_rate": 1e-3,
+        "scheduler": "onecycle",
+        "clip_norm": 0.0,
+        "num_epochs": 1,
+        "updates_per_epoch": 1,
+        "batch_size": 2100,
+        "num_real": 1500,
+    },
+    "hybrid": {
+        "cycles": 3000,
+        "warmup": 0,
+        "cycles_per_call": 500,
+        "ghost_points": 600,
+        "trust_power": 0.0,
+    },
+    "log_every": 500,
+    "eval_every": 500,
+    "save_every": 500,
+}
+
+
+def published(part: str, alpha_synthetic: float, alpha_physical: float):
+    """A test with sensors; the weights are the published ones by those of the data."""
+    alphas = {"alpha_synthetic": alpha_synthetic, "alpha_physical": alpha_physical}
+    return base.merge(SENSORS, {"data": {"sensors": part}, "hybrid": alphas})
+
 
 SPECTRAL = {
     "pde": {
@@ -80,6 +148,9 @@ VARIANTS = {
     "default": {},
     "field": FIELD,
     "published": PUBLISHED,
+    "published_full": published("full", 1.0, 1e-3),
+    "published_half": published("half", 0.1, 1e-2),
+    "published_quarter": published("quarter", 0.1, 0.1),
     "spectral": SPECTRAL,
     "smoke": base.merge(
         base.SMOKE, {"pde": {"resolution": (16, 16), "physics_resolution": ()}}

@@ -31,6 +31,7 @@ LEFT_HALF = {
     "pde": {"dt": 0.2, "max_speed": 5.0},
     "coefficients": {"forcing": {"h1_weight": 1e-2}},
     "data": {"num_steps": 12, "region": ((0.0, 0.5), (0.0, 1.0))},
+    "synthetic": {"num_epochs": 3},
     "hybrid": {"cycles": 18, "alpha_physical": 1e-4},
 }
 

@@ -55,6 +55,9 @@ class CoefficientSettings:
         (), "initial centres", rules.POINTS, when={"kind": "bumps"}
     )
     width: float = key(1.0, "initial width", rules.positive(), when={"kind": "bumps"})
+    fit_width: bool = key(
+        True, "whether the width is fitted", rules.FLAG, when={"kind": "bumps"}
+    )
     fixed: bool = key(
         False, "whether it stays at its guess", rules.FLAG, when={"kind": _FITTED}
     )
@@ -203,6 +206,7 @@ def _make(
         options.width,
         options.guess,
         bounds,
+        options.fit_width,
     )
 
 

@@ -37,10 +37,12 @@ import numpy as np
 from hyco_jax.config import rules
 from hyco_jax.config.schema import key
 from hyco_jax.data import generate
+from hyco_jax.data.observations import Observations
 from hyco_jax.grids import sampling
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
+from hyco_jax.pde import heat_sensors
 from hyco_jax.pde.kernels import checks, conduction, exact_diffusion, runge_kutta
 from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
@@ -63,11 +65,18 @@ class Settings(GridSettings):
     extent: tuple[float, ...] = (6.0, 6.0)
     dt: float = 0.08
     boundary: str = key(
-        "dirichlet", "walls at 0, or none", rules.choice("dirichlet", "periodic")
+        "dirichlet",
+        "walls at 0, or none; nodes: the outermost cells are the walls, as published",
+        rules.choice("dirichlet", "periodic", "nodes"),
     )
     form: str = key("laplacian", "κ∇²u as published, or ∇·(κ∇u)", rules.choice(*FORMS))
     substeps: int = key(
         0, "of a field κ; 0: as many as stability needs", checks.SUBSTEPS_RULE
+    )
+    integrator: str = key(
+        "ssp2",
+        "of a field κ: second order, or euler, as published",
+        rules.choice("ssp2", "euler"),
     )
     conductivity: str = key(
         "two_bumps",
@@ -90,6 +99,17 @@ class DataSettings(generate.DataSettings):
         rules.choice("random", "two_gaussians"),
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+    sensors: str = key(
+        "",
+        "moving sensors of the published tests in the place of a grid, by the part of "
+        "the box in which they start",
+        rules.choice("", *heat_sensors.PARTS),
+    )
+
+    @property
+    def at_points(self) -> bool:
+        """Whether sensors read it."""
+        return bool(self.sensors)
 
 
 def make_problem(
@@ -121,7 +141,11 @@ def make_problem(
         quantities=quantities(domain),
         roles=COEFFICIENTS,
         make_step=functools.partial(
-            make_step, form=settings.form, substeps=settings.substeps or None
+            make_step,
+            form=settings.form,
+            substeps=settings.substeps or None,
+            at_nodes=settings.boundary == "nodes",
+            integrator=settings.integrator,
         ),
         sample_u0=draw,
         true_values=true_values,
@@ -142,6 +166,8 @@ def make_step(
     upper: Mapping[str, float],
     form: str = "divergence",
     substeps: int | None = None,
+    at_nodes: bool = False,
+    integrator: str = "ssp2",
 ) -> PdeStep:
     """Returns a function that advances the heat equation by `dt`.
 
@@ -152,6 +178,8 @@ def make_step(
             number of substeps.
         form: "divergence" for ∇·(κ∇u), "laplacian" for κ∇²u.
         substeps: Substeps for a field κ, if not the fewest that are stable.
+        at_nodes: Whether the outermost cells are the walls, for κ∇²u with a field κ.
+        integrator: "ssp2", or "euler".
 
     Returns:
         `step(values, u)`, which maps `{"conductivity": κ}`, shape `()` or `(*S,)`, and
@@ -166,7 +194,7 @@ def make_step(
     substeps = checks.check_substeps(substeps, domain, dt, upper["conductivity"])
     make_stage = {
         "divergence": conduction.divergence_stage,
-        "laplacian": conduction.laplacian_stage,
+        "laplacian": conduction.node_stage if at_nodes else conduction.laplacian_stage,
     }[form]
 
     def step(values, u):
@@ -179,10 +207,25 @@ def make_step(
             plane = exact_diffusion.diffuse(domain, dt * kappa, u[..., 0])
         else:
             stage = make_stage(domain, dt / substeps, kappa)
-            plane = runge_kutta.ssp2(stage, u[..., 0], substeps)
+            if integrator == "euler":
+                plane = runge_kutta.repeat(stage, u[..., 0], substeps)
+            else:
+                plane = runge_kutta.ssp2(stage, u[..., 0], substeps)
         return plane[..., None]
 
     return step
+
+
+def observe(problem: Problem, options: DataSettings, key: Array) -> Observations:
+    """Reads the moving sensors of a published test, see `heat_sensors.py`."""
+    return heat_sensors.observe(
+        problem,
+        options.sensors,
+        key,
+        make_step,
+        two_bumps_conductivity,
+        two_gaussians_u0,
+    )
 
 
 def sample_u0(
