@@ -119,6 +119,7 @@ def _make_field(problem, placed, settings, models):
             _descend(predict, tx, synthetic, sizes, updates),
             points.generate_at(_ask(problem, settings), predict, placed),
             placed,
+            sizes,
         )
 
     return make, synthetic.num_epochs * updates
@@ -150,7 +151,7 @@ def _make_network(problem, placed, settings, models):
             problem.predicted,
             synthetic.generated_horizon,
             problem.num_driven,
-            sizes[2],
+            sizes,
         )
 
     return make, synthetic.num_epochs * updates

@@ -62,7 +62,8 @@ def neural_field(
 
     Args:
         module: See `networks.FieldNetwork`: what else is known are the driven channels
-            and, where there are several simulations, a one for it among zeros.
+            there, in a closed 1-D box also at its ends, and, where there are several
+            simulations, a one for it among zeros.
         domain: The grid of its answers to queries without points.
         dt: Time step.
         quantities: Of the state. Answers hold 0 for static ones, which are in no loss.
@@ -73,6 +74,7 @@ def neural_field(
         The model; its parameters are `{"network": those of the module}`, and beside
         them "record", constants for the trainer.
     """
+    ends = _ends(domain)
     known, driven = meanings.num_known(quantities), meanings.num_driven(quantities)
     count = meanings.num_channels(quantities) - known
     adds_to_driven = driven == count
@@ -80,7 +82,7 @@ def neural_field(
     @jax.jit
     def init(key: Array):
         values = jax.tree.map(jnp.asarray, dict(record))
-        features = driven + values["which"].shape[1]
+        features = driven * (1 + len(ends)) + values["which"].shape[1]
         shapes = [(domain.ndim,), (), (features,)]
         network = module.lazy_init(
             key, *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
@@ -93,8 +95,10 @@ def neural_field(
         mean, std = record["mean"], record["std"]
         features = [record["which"][sim]]
         if driven:
-            at_points = _driven(record["driven"], sim, time, position, domain)
-            features.append((at_points - mean[-driven:]) / std[-driven:])
+            places = [position, *(jnp.full_like(position, end) for end in ends)]
+            seen = [_driven(record["driven"], sim, time, x, domain) for x in places]
+            features += [(value - mean[-driven:]) / std[-driven:] for value in seen]
+            at_points = seen[0]
         share = position / jnp.asarray(domain.extent, position.dtype)
         out = jax.vmap(
             lambda *inputs: module.apply({"params": params["network"]}, *inputs)
@@ -142,6 +146,11 @@ def _driven(driven, sim, time, position, domain):
     time = jnp.clip(time, 0, driven.shape[1] - 1) + sim * driven.shape[1]
     points = jnp.concatenate([time[:, None], position], axis=-1)
     return interpolation.at_points(long, points, domain, 1.0)
+
+
+def _ends(domain):
+    """Where else driven channels are seen: what drives a column acts at its ends."""
+    return (0.0, domain.extent[0]) if domain.ndim == 1 and not domain.periodic else ()
 
 
 def _places(quantities, domain):

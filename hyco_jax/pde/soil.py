@@ -78,9 +78,9 @@ class DataSettings(generate.DataSettings):
     )
     holds_out: str = key(
         "20 cm",
-        "the sensor at 20 cm; or blocks: ten days of every thirty at 10 and 50 cm, for "
-        "choosing settings, where nothing reads 20 cm",
-        rules.choice("20 cm", "blocks"),
+        "the sensor that only scores see; with another one, for choosing settings, "
+        "nothing reads 20 cm",
+        rules.choice("10 cm", "20 cm", "50 cm"),
     )
 
     @property
@@ -288,21 +288,14 @@ def observe(problem: Problem, options: DataSettings, key: Array) -> Observations
     days, sensor = table["time"] / DAY, table["sensor"]
     ends = np.isin(sensor, ["5 cm", "100 cm"])
     kept = ends | (days == 0) | (days >= options.spin_up)
-    if options.holds_out == "blocks":
+    if options.holds_out != "20 cm":
         kept &= sensor != "20 cm"
-    observations = from_points(
+    return from_points(
         {name: column[kept] for name, column in table.items()},
         coords=("depth", "time"),
         values=("temperature",),
         sensor="sensor",
-        hold_out=("20 cm",) if options.holds_out == "20 cm" else 0.0,
+        hold_out=(options.holds_out,),
         origin=(DEPTHS[0] / 100, 0.0),
         units={"temperature": "°C"},
     )
-    if options.holds_out == "20 cm":
-        return observations
-    readings = observations.observed
-    in_block = (readings.time / problem.dt) % 30 >= 20
-    on_end = drive(readings, problem.domain, problem.dt * np.arange(3))[1]
-    readings = dataclasses.replace(readings, is_held_out=in_block & ~on_end)
-    return dataclasses.replace(observations, observed=readings)

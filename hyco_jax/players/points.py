@@ -6,7 +6,7 @@ of the partner's trajectories, as it does where data are on the grid.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -108,7 +108,11 @@ def generate_trajectories(
 
 
 def make_field_player(
-    predict: PredictFn, train: TrainFn, generate: Generate, placed: Placed
+    predict: PredictFn,
+    train: TrainFn,
+    generate: Generate,
+    placed: Placed,
+    batch_sizes: Mapping[int, tuple[int, ...]],
 ) -> Player:
     """Makes the player of a field.
 
@@ -117,14 +121,17 @@ def make_field_player(
         train: The minibatch trainer, everything but `(state, data, key)` bound.
         generate: What it generates for the physical model.
         placed: The readings.
+        batch_sizes: Points of each part in a batch, by the number of parts.
     """
 
     def augmented(real, generated, alpha):
         parts = [real.rows]
         if generated is not None:
             parts.append(_by_row(generated))
-        counts = [part.count for part in parts]
-        return augment.augment(parts, [1.0, alpha][: len(parts)], counts, placed.scale)
+        count = len(parts)
+        return augment.augment(
+            parts, [1.0, alpha][:count], batch_sizes[count], placed.scale
+        )
 
     score = _make_score(predict, placed, lambda real: real.rows)
     return Player(generate, augmented, train, score)
@@ -138,7 +145,7 @@ def make_network_player(
     predicted: np.ndarray,
     horizon: int,
     num_driven: int,
-    batch_sizes: tuple[int, int],
+    batch_sizes: Mapping[int, tuple[int, ...]],
 ) -> Player:
     """Makes the player of a network that makes steps.
 
@@ -150,7 +157,7 @@ def make_network_player(
         predicted: Entries that models predict.
         horizon: Steps of its windows of physical predictions.
         num_driven: Number of driven channels.
-        batch_sizes: Simulations and windows of a batch.
+        batch_sizes: Simulations and windows of a batch, by the number of parts.
     """
     unit = placed.unit
     relative = np.divide(placed.scale, unit, where=unit > 0, out=np.zeros_like(unit))
@@ -166,7 +173,7 @@ def make_network_player(
             )
         count = len(parts)
         return augment.augment(
-            parts, [1.0, alpha][:count], batch_sizes[:count], placed.scale
+            parts, [1.0, alpha][:count], batch_sizes[count], placed.scale
         )
 
     score = _make_score(predict, placed, lambda real: real.records)

@@ -8,6 +8,7 @@ import pytest
 
 from hyco_jax import point_stages, stages
 from hyco_jax.data import placement
+from hyco_jax.training.losses import weighted_squares
 from tests import readings as decay
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -138,3 +139,33 @@ def test_ghosts_stay_in_their_box_and_are_drawn_afresh():
     assert points[..., 0].max() > 0.95 * decay.DT * decay.STEPS
     assert 1.0 <= points[..., 1].min() < 1.05 and 1.95 < points[..., 1].max() <= 2.0
     assert (points != np.asarray(queries[1].points)).all()
+
+
+def test_alpha_means_the_same_however_many_of_each_part_are_in_a_batch():
+    """With one part in a batch of 8 + 56 and of 56 + 8, the loss's minimum is one."""
+    readings = decay.make_readings(count=400)
+    losses = []
+    for num_real in (8, 56):
+        placed = placement.place(decay.observe(PROBLEM, readings), PROBLEM)
+        sizes = {2: (num_real, 64 - num_real)}
+        settings = decay.make_settings()
+        models = stages.make_models(PROBLEM, settings, placed)
+        params = models.synthetic.init(jax.random.key(0))
+        ghosts = point_stages.points.Ghosts(300, ((0.0, 1.0),))
+        ask = point_stages.points.make_ghost_query(ghosts, PROBLEM.domain, PROBLEM.dt)
+        predict = models.on_data_grid.predict
+        generate = point_stages.points.generate_at(ask, predict, placed)
+        generated = generate(
+            models.physical.model.init(None), placed.real, jax.random.key(1)
+        )
+        player = point_stages.points.make_field_player(
+            models.synthetic.predict, None, generate, placed, sizes
+        )
+        parts = player.augment(placed.real, generated, 0.5)
+        # The mean over a batch of every sample's loss, as the trainer has it.
+        per_sample = [
+            np.asarray(weighted_squares(models.synthetic.predict, params, part)).mean()
+            for part in parts
+        ]
+        losses.append(np.dot(per_sample, sizes[2]) / 64)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
