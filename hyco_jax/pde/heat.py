@@ -34,7 +34,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.config import rules
+from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key
 from hyco_jax.data import generate
 from hyco_jax.data.observations import Observations
@@ -122,6 +122,17 @@ def make_problem(
     """
     settings, data = settings or Settings(), data or DataSettings()
     domain = settings.make_domain(settings.boundary == "periodic")
+    if settings.boundary == "nodes" and not data.sensors:
+        # A finer grid, of data or of the model, would have its walls elsewhere.
+        schema.fail(
+            "pde.boundary", "nodes", "'dirichlet' or 'periodic' without sensors"
+        )
+    if settings.boundary == "nodes" and settings.physics_resolution:
+        schema.fail(
+            "pde.physics_resolution",
+            settings.physics_resolution,
+            "() with walls at nodes, which a finer grid would move",
+        )
 
     def draw(key, domain, num_samples):
         u0 = sample_u0(key, domain, num_samples, data.scale, data.amplitude)
@@ -191,6 +202,11 @@ def make_step(
     """
     if form not in FORMS:
         raise ValueError(f"form={form!r} is not one of {FORMS}; choose one of them")
+    if at_nodes and (form != "laplacian" or domain.periodic):
+        raise ValueError(
+            f"walls at nodes are there for form='laplacian' in a closed box, not for "
+            f"form={form!r} in {domain}"
+        )
     substeps = checks.check_substeps(substeps, domain, dt, upper["conductivity"])
     make_stage = {
         "divergence": conduction.divergence_stage,
@@ -203,6 +219,8 @@ def make_step(
             "conductivity", values["conductivity"], ((), domain.resolution)
         )
         kappa = jnp.asarray(values["conductivity"], u.dtype)
+        if at_nodes:
+            kappa = jnp.broadcast_to(kappa, domain.resolution)
         if kappa.ndim == 0:
             plane = exact_diffusion.diffuse(domain, dt * kappa, u[..., 0])
         else:

@@ -203,3 +203,21 @@ def test_the_state_keeps_structure_shapes_and_types(parts, trainers, method):
         state, _ = train(state, parts)
         assert toy.describe(state) == shapes
     assert train._cache_size() == 1
+
+
+def test_a_single_update_that_raises_the_loss_is_kept_only_if_asked_for(parts):
+    changes = []
+    for keep_best in (True, False):
+        train, state = make_train(
+            "adam",
+            optimizers.make_full_batch("adam", 30.0),
+            num_iterations=1,
+            keep_best=keep_best,
+        )
+        after, metrics = train(state, parts)
+        assert metrics["losses"][1] > metrics["losses"][0]
+        changes.append(np.abs(after.params["kernel"] - state.params["kernel"]).max())
+        # The parts are those of what was kept.
+        kept = metrics["losses"][int(not keep_best)]
+        assert metrics["part_losses"].sum() == pytest.approx(float(kept), rel=1e-5)
+    assert changes[0] == 0 and changes[1] > 1

@@ -203,3 +203,30 @@ def test_the_penalty_of_a_vector_field_adds_up_and_stops_at_walls():
     closed = regularisation.h1_penalty(slope, Domain((4,), (2.0,), periodic=False))
     assert closed == pytest.approx(20.0)
     assert regularisation.h1_penalty(slope, Domain((4,), (2.0,))) == pytest.approx(60.0)
+
+
+def test_parts_at_other_points_of_the_same_queries_share_one_answer():
+    """Answers are x² + t of a model that is asked once; the losses are the same."""
+    rng = np.random.default_rng(0)
+    asked = []
+
+    def predict(params, query):
+        asked.append(query.points.shape[1])
+        return params * query.points[..., 1:] ** 2 + query.points[..., :1]
+
+    def part(count):
+        points = jnp.asarray(rng.normal(size=(2, count, 2)), jnp.float32)
+        query = Query(jnp.arange(2), jnp.zeros(2, jnp.int32), None, points)
+        targets = jnp.asarray(rng.normal(size=(2, count, 1)), jnp.float32)
+        weights = jnp.asarray(rng.uniform(size=(2, count, 1)) > 0.3, jnp.float32)
+        return Samples(query, jnp.where(weights > 0, targets, jnp.nan), weights)
+
+    parts = [part(3), part(5)]
+    apart = losses.part_losses(predict, 2.0, parts)
+    asked.clear()
+    shared = losses.shared_losses(predict, 2.0, parts)
+    assert asked == [8]
+    np.testing.assert_allclose(shared, apart, rtol=1e-6)
+    assert np.isfinite(
+        jax.grad(lambda p: losses.shared_losses(predict, p, parts).sum())(2.0)
+    )

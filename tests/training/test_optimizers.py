@@ -44,3 +44,25 @@ def test_the_cosine_falls_to_zero_over_the_run():
     # 0.01 (1 + cos(π i / 4)) / 2
     expected = 0.005 * (1 + np.cos(np.pi * np.arange(5) / 4))
     np.testing.assert_allclose(rates, expected, atol=1e-8)
+
+
+def test_a_one_cycle_rises_from_a_25th_and_falls_to_a_250000th():
+    schedule = optimizers.make_schedule("onecycle", 0.5, 1000)
+    assert schedule(0) == pytest.approx(0.5 / 25, rel=1e-4)
+    assert schedule(300) == pytest.approx(0.5, rel=1e-4)
+    assert schedule(999) < 1e-5 and schedule(1000) == pytest.approx(2e-6, rel=1e-2)
+    assert schedule(150) == pytest.approx((0.5 + 0.02) / 2, rel=1e-2)
+
+
+def test_adam_forgets_as_its_betas_say():
+    params = {"p": jnp.zeros(())}
+    for tx in (
+        make_tx(scheduler="constant", b1=0.5, b2=0.9),
+        optimizers.make_full_batch("adam", 1e-2, 0.5, 0.9),
+    ):
+        state = tx.init(params)
+        for gradient, mean, square in ((1.0, 0.5, 0.1), (3.0, 1.75, 0.99)):
+            updates, state = tx.update({"p": jnp.asarray(gradient)}, state, params)
+            corrected = mean / (0.5 if gradient == 1.0 else 0.75)
+            size = np.sqrt(square / (0.1 if gradient == 1.0 else 0.19))
+            assert updates["p"] == pytest.approx(-0.01 * corrected / size, rel=1e-5)
