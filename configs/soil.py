@@ -17,29 +17,36 @@ STATIONS = ("53877", "54796", "63838", "94081")
 
 DEFAULT = {
     "coefficients": {"diffusivity": {"guess": 5e-7, "bounds": (1e-8, 5e-6)}},
-    "physical": {"num_iterations": 1, "method": "adam", "learning_rate": 3e-2},
+    # An update of the physical model for ten of the field.
+    "physical": {
+        "method": "adam",
+        "num_iterations": 1,
+        "learning_rate": 3e-2,
+        "scheduler": "cosine",
+        "keep_best": False,
+    },
     "synthetic": {
         "name": "field",
         "field": {"widths": (128, 128, 128), "time_octaves": 7},
         "learning_rate": 2e-3,
         "clip_norm": 0.0,
         "num_epochs": 1,
-        "updates_per_epoch": 1,
+        "updates_per_epoch": 10,
         "batch_size": 1300,
         "num_real": 740,
     },
     "hybrid": {
-        "cycles": 3000,
+        "cycles": 300,
         "warmup": 0,
-        "cycles_per_call": 500,
+        "cycles_per_call": 100,
         "alpha_synthetic": 1.0,
         "alpha_physical": 0.1,
         "ghost_points": 512,
         "trust_power": 0.0,
     },
-    "log_every": 500,
-    "eval_every": 500,
-    "save_every": 500,
+    "log_every": 100,
+    "eval_every": 100,
+    "save_every": 100,
 }
 
 PROFILE = {"coefficients": {"diffusivity": {"kind": "knots", "num_knots": 4}}}

@@ -1,6 +1,6 @@
 """Chooses the settings of `configs/soil.py` without looking at 20 cm.
 
-    python -m experiments.soil_choice [--cycles=600] [--out=FILE.json]
+    python -m experiments.soil_choice [--cycles=300] [--out=FILE.json]
 
 Nothing reads 20 cm. The sensor at 10 cm is held out, then that at 50 cm. Candidates are
 ranked by the RMSE of the hybrid synthetic model there, relative to that of the physical
@@ -28,7 +28,7 @@ CANDIDATES = {
 def main():
     """Prints a line for each candidate and station, then the ranking."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cycles", type=int, default=600)
+    parser.add_argument("--cycles", type=int, default=300)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     results = []

@@ -33,6 +33,7 @@ class FieldNetwork(nn.Module):
             least one in a periodic box.
         time_octaves: Waves of time, of 1, 2, 4, ... periods in the record.
         space_range: Half the length that the box has as an input.
+        time_range: Half the length that the record has.
         frequency: Of a SIREN's first layer.
         starts_at_zero: Whether it predicts 0 before it is trained.
         precision: Of matrix products, "default", "high" or "highest".
@@ -47,6 +48,7 @@ class FieldNetwork(nn.Module):
     space_octaves: int = 0
     time_octaves: int = 0
     space_range: float = 1.0
+    time_range: float = 1.0
     frequency: float = 30.0
     starts_at_zero: bool = False
     precision: str = "default"
@@ -67,7 +69,7 @@ class FieldNetwork(nn.Module):
             [
                 _waves(position, max(self.space_octaves, int(self.periodic))),
                 _waves(time[None], self.time_octaves),
-                2 * time[None] - 1,
+                self.time_range * (2 * time[None] - 1),
                 known,
             ]
         )

@@ -81,6 +81,9 @@ class FieldSettings:
     space_range: float = key(
         1.0, "half the length that a closed box has as an input", rules.positive()
     )
+    time_range: float = key(
+        1.0, "half the length that the record has as an input", rules.positive()
+    )
     frequency: float = key(
         30.0, "of the first layer", rules.positive(), when={"activation": "sine"}
     )
