@@ -2,11 +2,10 @@
 
     python -m experiments.advection --config=configs/advection.py
 
-The default takes 4 min 57 s on 2 cores of an AMD EPYC, compilation included. Expected
-of seed 0, test nRMSE: guess (m = 0) 0.22, physical alone 0.026, synthetic alone 0.26,
-hybrid physical 0.025, hybrid synthetic 0.12; error of m 0.17, and 0.14 in the hybrid,
-whose physical model has made more iterations. Doubling data.refine changes the truth by
-0.004.
+Expected of seed 0, test nRMSE: guess (m = 0) 0.22, physical alone 0.026, synthetic
+alone 0.24, hybrid physical 0.025, hybrid synthetic 0.098; error of m 0.16, and 0.14 in
+the hybrid, whose physical model has made more iterations. Doubling data.refine changes
+the truth by 0.004.
 
 The swirl winds patches up to filaments: with the true m, limited slopes have an nRMSE
 of 0.044 on 32² cells and 0.012 on 64², central differences of 0.097 and 0.031. m is
