@@ -45,7 +45,10 @@ PLUME = {
     },
     "data": {"num_steps": 16, "scale": 4.0, "region": ((0.0, 1.0), (0.0, 0.5))},
     "physical": {"num_iterations": 5},
-    "hybrid": {"cycles": 9, "alpha_physical": 1e-5},
+    # With 9 cycles hybrid synthetic's validation nRMSE is 0.172 instead of 0.185, and a
+    # default takes longer than 5 minutes.
+    "hybrid": {"cycles": 8, "alpha_physical": 1e-5},
+    "eval_every": 5,
 }
 
 NAVIER_STOKES = {
