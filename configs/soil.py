@@ -27,7 +27,7 @@ DEFAULT = {
     },
     "synthetic": {
         "name": "field",
-        "field": {"widths": (128, 128, 128), "time_octaves": 7},
+        "field": {"widths": (128, 128, 128), "time_octaves": 7, "scale": 0.3},
         "learning_rate": 2e-3,
         "clip_norm": 0.0,
         "num_epochs": 1,
@@ -39,7 +39,8 @@ DEFAULT = {
         "cycles": 300,
         "warmup": 0,
         "cycles_per_call": 100,
-        "alpha_synthetic": 1.0,
+        # This, the field's scale and the power of trust: experiments/soil_choice.py.
+        "alpha_synthetic": 5.0,
         "alpha_physical": 0.1,
         "ghost_points": 512,
         "trust_power": 0.0,
