@@ -92,6 +92,7 @@ SENSORS = {
                 (MIDDLE - 1.8, MIDDLE - 1.1),
             ),
             "fit_width": False,
+            "bound_amplitudes": False,
         }
     },
     "physical": {
@@ -108,7 +109,10 @@ SENSORS = {
         "field": {
             "widths": (256, 256, 256),
             "activation": "relu",
-            "space_range": 3.0,
+            # As published, positions and times themselves, and values too.
+            "space_range": MIDDLE,
+            "time_range": (0.0, 1.0),
+            "normalise": False,
         },
         "learning_rate": 1e-3,
         "scheduler": "onecycle",
@@ -123,6 +127,7 @@ SENSORS = {
         "warmup": 0,
         "cycles_per_call": 500,
         "ghost_points": 600,
+        "ghost_region": ((0.5 / 18, 17.5 / 18),) * 2,  # between the nodes
         "trust_power": 0.0,
     },
     "log_every": 500,

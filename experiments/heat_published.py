@@ -29,8 +29,6 @@ from hyco_jax.types import Query
 
 NUM_STARTS, NUM_ITERATIONS = 16, 200
 AMPLITUDES, CENTRES = (0.5, 4.5), (-3.0, 3.0)
-# Amplitudes are fitted in (0, 2 LIMIT), by a sigmoid.
-_MOST = 2 * heat.LIMIT
 
 
 def main():
@@ -131,7 +129,7 @@ def relative_error(found: np.ndarray, exact: np.ndarray) -> float:
 
 def parameter_error(raw, domain) -> float:
     """Of amplitudes and centres, the sum of two relative errors, as published."""
-    amplitudes = _MOST / (1 + np.exp(-np.asarray(raw["amplitudes"], np.float64)))
+    amplitudes = np.asarray(raw["amplitudes"], np.float64)
     centres = np.asarray(raw["centers"]) - np.array(domain.extent) / 2
     true_amplitudes = np.array(heat.TRUE_AMPLITUDES)
     true_centres = np.array(heat.TRUE_CENTERS)
@@ -182,10 +180,10 @@ def _rivals(prepared, seed):
 def draw_starts(seed: int, domain) -> dict[str, np.ndarray]:
     """Raw parameters of the starts, uniform in `AMPLITUDES` and `CENTRES`."""
     rng = np.random.default_rng(seed)
-    amplitudes = rng.uniform(*AMPLITUDES, (NUM_STARTS, 2)) / _MOST
+    amplitudes = rng.uniform(*AMPLITUDES, (NUM_STARTS, 2))
     centres = rng.uniform(*CENTRES, (NUM_STARTS, 2, 2))
     raw = {
-        "amplitudes": np.log(amplitudes / (1 - amplitudes)),
+        "amplitudes": amplitudes,
         "centers": centres + np.array(domain.extent) / 2,
     }
     return {name: value.astype(np.float32) for name, value in raw.items()}

@@ -103,9 +103,12 @@ def make_models(
     physical = make_physical(problem, settings.coefficients, settings.physical.remat)
     normalisation, record = None, None
     if isinstance(data, Placed):
-        normalisation = {"mean": data.mean, "std": data.std}
+        mean, std = data.mean, data.std
+        normalisation = {"mean": mean, "std": std}
+        if not settings.synthetic.field.normalise:
+            mean, std = np.zeros_like(mean), np.ones_like(std)
         record = neural_field.make_record(
-            len(data.u0), data.num_steps, data.mean, data.std, data.given
+            len(data.u0), data.num_steps, mean, std, data.given
         )
     elif data is not None and settings.synthetic.normalise:
         training = _make_real(settings, data).training

@@ -112,6 +112,10 @@ def _is_interval(value: Any, most: float = 1e12) -> bool:
     return pair and value[0] < value[1]
 
 
+def _is_signed_interval(value: Any) -> bool:
+    return _tuple_of(_is_number, 2, 2)(value) and value[0] < value[1]
+
+
 def _is_set_of(allows: Callable[[Any], bool], shortest: int = 0):
     is_tuple = _tuple_of(allows, shortest)
     return lambda value: is_tuple(value) and len(value) == len(set(value))
@@ -138,6 +142,7 @@ REGION = Rule(
     _tuple_of(lambda edge: _is_interval(edge, 1.0), 1, 3),
 )
 REGION_OR_NONE = _or_none(REGION)
+INTERVAL = Rule("(start, end) with -1e+12 <= start < end <= 1e+12", _is_signed_interval)
 BOUNDS = Rule("(lower, upper) with 0 <= lower < upper <= 1e+12", _is_interval)
 BOUNDS_OR_NONE = _or_none(BOUNDS)
 NO_BOUNDS = Rule("(), since it may have any sign", lambda value: value == ())

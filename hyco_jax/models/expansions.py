@@ -19,6 +19,7 @@ def gaussian_bumps(
     offset: float = 0.0,
     bounds: Bounds | None = None,
     fit_width: bool = True,
+    bound_amplitudes: bool = True,
 ) -> Coefficient:
     """Makes a field offset + Σₘ Aₘ exp(-|x - cₘ|² / w²).
 
@@ -30,10 +31,12 @@ def gaussian_bumps(
         centers: Initial cₘ, shape `(M, D)`.
         width: Initial w, the same for all.
         offset: The value far away, not fitted.
-        bounds: The interval `(lower, upper)` in which each value lies, if any: no
-            amplitude is negative, and the field is cut at `upper`. Amplitudes lie in
-            (0, 2 upper), since the field that is sought may be cut as well.
+        bounds: The interval `(lower, upper)` in which each value lies, if any: the
+            field is cut there.
         fit_width: Whether the width is fitted, else it stays as it is.
+        bound_amplitudes: Whether amplitudes lie in (0, 2 upper), if there are bounds;
+            twice, since the field that is sought may be cut as well. Else they may have
+            any value, as in the paper.
 
     Returns:
         The coefficient; its raw parameters are `amplitudes`, `centers` and, if it is
@@ -46,9 +49,10 @@ def gaussian_bumps(
     """
     amplitudes, centers = np.asarray(amplitudes, float), np.asarray(centers, float)
     _check_bumps(domain, amplitudes, centers, width, offset, bounds)
-    upper = np.inf if bounds is None else bounds[1]
+    lower, upper = (-np.inf, np.inf) if bounds is None else bounds
+    is_bound = bounds is not None and bound_amplitudes
     amplitude = coefficients.from_array(
-        amplitudes, None if bounds is None else (0.0, 2 * upper)
+        amplitudes, (0.0, 2 * upper) if is_bound else None
     )
     x = domain.coordinates()
 
@@ -58,7 +62,7 @@ def gaussian_bumps(
         log_width = raw.get("log_width", math.log(width))
         bumps = jnp.exp(-squares * jnp.exp(-2 * log_width))
         total = offset + jnp.sum(amplitude.value(raw["amplitudes"]) * bumps, axis=-1)
-        return jnp.minimum(total, upper)
+        return jnp.clip(total, lower, upper)
 
     raw = {
         "amplitudes": amplitude.raw,
@@ -66,10 +70,11 @@ def gaussian_bumps(
     }
     if fit_width:
         raw["log_width"] = np.float32(math.log(width))
-    if bounds is not None and (value(raw) >= upper).all():
+    start = value(raw)
+    if bounds is not None and ((start >= upper) | (start <= lower)).all():
         raise ValueError(
-            f"the initial bumps are at or above bounds={bounds} in every cell, where "
-            "they are cut and have no gradient; lower amplitudes, width or offset"
+            f"the initial bumps are at or beyond bounds={bounds} in every cell, where "
+            "they are cut and have no gradient; change amplitudes, width or offset"
         )
     return Coefficient(raw, value, float(upper))
 

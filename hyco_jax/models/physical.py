@@ -58,6 +58,13 @@ class CoefficientSettings:
     fit_width: bool = key(
         True, "whether the width is fitted", rules.FLAG, when={"kind": "bumps"}
     )
+    bound_amplitudes: bool = key(
+        True,
+        "whether amplitudes lie from 0 to twice the upper bound; else only their sum "
+        "is cut at the bounds",
+        rules.FLAG,
+        when={"kind": "bumps"},
+    )
     fixed: bool = key(
         False, "whether it stays at its guess", rules.FLAG, when={"kind": _FITTED}
     )
@@ -207,6 +214,7 @@ def _make(
         options.guess,
         bounds,
         options.fit_width,
+        options.bound_amplitudes,
     )
 
 

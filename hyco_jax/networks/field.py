@@ -34,7 +34,7 @@ class FieldNetwork(nn.Module):
             least one in a periodic box.
         time_octaves: Waves of time, of 1, 2, 4, ... periods in the record.
         space_range: Half the length that the box has as an input.
-        time_range: Half the length that the record has.
+        time_range: Start and end of the record as an input.
         frequency: Of a SIREN's first layer.
         starts_at_zero: Whether it predicts 0 before it is trained.
         precision: Of matrix products, "default", "high" or "highest".
@@ -49,7 +49,7 @@ class FieldNetwork(nn.Module):
     space_octaves: int = 0
     time_octaves: int = 0
     space_range: float = 1.0
-    time_range: float = 1.0
+    time_range: tuple[float, float] = (-1.0, 1.0)
     frequency: float = 30.0
     starts_at_zero: bool = False
     precision: str = "default"
@@ -66,11 +66,12 @@ class FieldNetwork(nn.Module):
         Returns:
             Shape `(num_outputs,)`, of size about 1.
         """
+        start, end = self.time_range
         x = jnp.concatenate(
             [
                 _waves(position, max(self.space_octaves, int(self.periodic))),
                 _waves(time[None], self.time_octaves),
-                self.time_range * (2 * time[None] - 1),
+                start + (end - start) * time[None],
                 known,
             ]
         )

@@ -67,9 +67,12 @@ class FieldSettings:
         "between layers; sine: a SIREN",
         rules.choice(*sorted(fields.ACTIVATIONS)),
     )
+    normalise: bool = key(
+        True, "by mean and deviation of the training data", rules.FLAG
+    )
     scale: float = key(
         1.0,
-        "of what it predicts or adds, in standard deviations of the data",
+        "of what it predicts or adds, in standard deviations of the data if normalised",
         rules.positive(),
     )
     space_octaves: int = key(
@@ -81,8 +84,8 @@ class FieldSettings:
     space_range: float = key(
         1.0, "half the length that a closed box has as an input", rules.positive()
     )
-    time_range: float = key(
-        1.0, "half the length that the record has as an input", rules.positive()
+    time_range: tuple[float, float] = key(
+        (-1.0, 1.0), "the record's start and end as an input", rules.INTERVAL
     )
     frequency: float = key(
         30.0, "of the first layer", rules.positive(), when={"activation": "sine"}
@@ -146,7 +149,7 @@ class NetworkSettings:
     )
     normalise: bool = key(
         False,
-        "by mean and deviation of the observed training data; a field always is",
+        "by mean and deviation of the observed training data",
         rules.FLAG,
         when=_STEPS,
     )
@@ -199,6 +202,8 @@ def make_model(
 
 
 def _make_field(settings, problem) -> fields.FieldNetwork:
+    options = schema.to_dict(settings.field)
+    del options["normalise"]  # The model does that.
     count = problem.num_channels - meanings.num_known(problem.quantities)
     return fields.FieldNetwork(
         count,
@@ -207,7 +212,7 @@ def _make_field(settings, problem) -> fields.FieldNetwork:
         # It adds to what is driven.
         starts_at_zero=problem.num_driven == count,
         precision=settings.precision,
-        **schema.to_dict(settings.field),
+        **options,
     )
 
 

@@ -94,6 +94,26 @@ def test_amplitudes_reach_twice_the_upper_bound_since_the_sum_is_cut():
     )
 
 
+def test_amplitudes_of_any_size_are_raw_and_only_their_sum_is_cut():
+    bumps = bumps_within((0.0, 0.8), offset=0.1, bound_amplitudes=False)
+    assert bumps.raw["amplitudes"].tolist() == AMPLITUDES
+    whole = bumps_within(None, offset=0.1)
+    for amplitudes in ([1.5, 0.5], [7.0, -0.4], [-3.0, -2.0]):
+        raw = {**bumps.raw, "amplitudes": jnp.float32(amplitudes)}
+        expected = np.clip(whole.value(raw), 0.0, 0.8)
+        np.testing.assert_array_equal(jax.jit(bumps.value)(raw), expected)
+    assert (expected == 0.0).any()
+    with pytest.raises(ValueError, match="in every cell, where they are cut"):
+        expansions.gaussian_bumps(
+            box((5, 4)),
+            [-9.0],
+            CENTERS[:1],
+            width=9.0,
+            bounds=(0.0, 0.8),
+            bound_amplitudes=False,
+        )
+
+
 @pytest.mark.parametrize("offset", [0.05, 2.5, 3.0, np.nan])
 def test_an_offset_outside_the_bounds_is_refused(offset):
     with pytest.raises(ValueError, match=rf"offset={offset} is not inside .*2\.5\)"):

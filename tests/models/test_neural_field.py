@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
@@ -122,3 +123,19 @@ def test_a_sirens_first_layer_has_waves_of_its_frequency():
     assert 0.7 * limit < np.abs(first).max() <= limit
     second = np.abs(params["network"]["Dense_1"]["kernel"])
     assert 0.7 * np.sqrt(6 / 8) < second.max() <= np.sqrt(6 / 8)
+
+
+def test_positions_and_times_enter_in_the_stated_ranges():
+    seen = []
+
+    def record(next_function, args, kwargs, context):
+        if isinstance(context.module, nn.Dense) and not seen:
+            seen.append(np.asarray(args[0]))
+        return next_function(*args, **kwargs)
+
+    network = FieldNetwork(1, 2, False, (1,), time_range=(0.0, 3.0), space_range=5.0)
+    inputs = (jnp.array([0.25, 1.0]), jnp.float32(0.5), jnp.zeros(0))
+    params = network.init(jax.random.key(0), *inputs)
+    with nn.intercept_methods(record):
+        network.apply(params, *inputs)
+    np.testing.assert_allclose(seen[0], [1.5, -2.5, 5.0])

@@ -128,10 +128,9 @@ def test_60_of_100_sensors_train_and_none_reads_outside_of_the_box(monkeypatch):
 def test_the_published_parameters_have_their_published_error():
     """Of the first run of the quarter, reference: 0.575825."""
     box = heat_sensors.node_domain(18)
-    share = np.array([2.8794, 1.0050]) / 5
     centres = np.array([[0.9956, 0.9893], [-1.8538, -1.4116]])
     raw = {
-        "amplitudes": np.log(share / (1 - share)),
+        "amplitudes": np.array([2.8794, 1.0050]),
         "centers": centres + np.array(box.extent) / 2,
     }
     assert heat_published.parameter_error(raw, box) == pytest.approx(0.575825, abs=1e-4)
