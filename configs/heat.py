@@ -42,6 +42,9 @@ DEFAULT = {
             "centers": ((4.4, 1.7), (1.2, 1.9)),
         }
     },
+    # The valley is flat: at the default of 1e-9 one seed of three stops 0.106 off, not
+    # 0.020.
+    "physical": {"abs_tol": 0.0},
     "synthetic": {"num_epochs": 3},
     # More, and an unfinished network pulls the physical model into a false minimum.
     "hybrid": {"cycles": 12, "alpha_physical": 1e-7},
