@@ -26,6 +26,7 @@ from hyco_jax.problem import Problem
 from hyco_jax.result import Result, Trained
 from hyco_jax.running import loop, metric_writer
 from hyco_jax.running import workdir as workdirs
+from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.scoring import reading_rows, rows, table
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
@@ -39,6 +40,7 @@ def fit(
     workdir: str | Path | None = None,
     callback: Callable[[dict[str, Any]], None] | None = None,
     network: nn.Module | Model | None = None,
+    max_minutes: float | None = None,
 ) -> Result:
     """Fits the coefficients of a PDE and a network to data, alone and together.
 
@@ -49,6 +51,8 @@ def fit(
         workdir: Where the run is kept and continued from; by default nowhere.
         callback: Called with every line of the log, a dict of numbers.
         network: A Flax module or a model that takes the place of the named one.
+        max_minutes: How long the call may take. It ends after the cycle after which
+            the next one would not fit, but makes one at least.
 
     Returns:
         What was found.
@@ -56,8 +60,10 @@ def fit(
     Raises:
         ValueError: If problem, data, settings or workdir don't fit each other; found
             before anything is compiled, and earlier results stay.
-        Terminated: If SIGTERM came; the same call goes on.
+        Terminated: If SIGTERM came, or, as `OutOfTime`, if the next cycle would not
+            fit; the same call goes on.
     """
+    limit = TimeLimit(max_minutes)
     prepared = prepare(problem, data, settings, network)
     problem, models, plan = prepared.problem, prepared.models, prepared.plan
     scores = _make_scores(problem, settings, models, prepared.data)
@@ -71,6 +77,7 @@ def fit(
             settings.save_every,
             settings.keep_checkpoints,
             _hints(problem),
+            limit,
         )
         states = {
             stage.name: loop.run(stage, plan.init_state(), plan.real, watch, folder)
@@ -79,6 +86,7 @@ def fit(
         _sort_logs(folder, [stage.name for stage in plan.stages])
         if _is_finished(folder, states):
             return _loaded(folder, models)
+        loop.check_time(limit, "the scoring")
         result = _score(scores, models, states, folder, workdir)
         results.save(result, folder)
         return result

@@ -24,6 +24,7 @@ from hyco_jax.problem import GridSettings, Problem
 from hyco_jax.result import Result
 from hyco_jax.running import loop, metric_writer
 from hyco_jax.running import workdir as workdirs
+from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.settings import Settings
 
 TASKS = ("generate", "train", "evaluate")
@@ -78,7 +79,10 @@ def get_config(
 
 
 def run(
-    experiment: Experiment, module: ModuleType, workdir: str | Path | None = None
+    experiment: Experiment,
+    module: ModuleType,
+    workdir: str | Path | None = None,
+    max_minutes: float | None = None,
 ) -> Result | None:
     """Runs the tasks of an experiment; continues what an earlier run left.
 
@@ -86,14 +90,16 @@ def run(
         experiment: A checked one.
         module: The file of its PDE.
         workdir: Where the run is kept; by default `default_workdir`.
+        max_minutes: How long it may take, see `hyco_jax.fit`.
 
     Returns:
         The result; None if nothing was trained.
 
     Raises:
         ValueError: If config, data or workdir can't be used; earlier results stay.
-        Terminated: If SIGTERM came.
+        Terminated: If SIGTERM came, or, as `OutOfTime`, if time ran out.
     """
+    limit = TimeLimit(max_minutes)
     problem = _checked_problem(experiment, module)
     folder = Path(workdir) if workdir else default_workdir(experiment)
     if "evaluate" in experiment.tasks and "train" not in experiment.tasks:
@@ -103,7 +109,9 @@ def run(
         observations = _claim(experiment, module, problem, folder)
     if "train" not in experiment.tasks:
         return None
-    result = fitting.fit(problem, observations, experiment, folder)
+    result = fitting.fit(
+        problem, observations, experiment, folder, max_minutes=limit.minutes_left
+    )
     print(result.table())
     logging.info("results are in %s", folder)
     return result

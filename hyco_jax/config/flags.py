@@ -1,7 +1,7 @@
 """The command line that all experiments share: flags, errors, exit codes.
 
-Exit codes: 0 done, 1 an error that a message explains, 2 unusable flags, 143 stopped
-by SIGTERM with everything saved.
+Exit codes: 0 done, 1 an error that a message explains, 2 unusable flags, 75 stopped by
+--max_minutes and 143 by SIGTERM, both with everything saved.
 """
 
 import signal
@@ -14,7 +14,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from hyco_jax.config import experiment, schema
-from hyco_jax.running.loop import Terminated
+from hyco_jax.running.loop import OutOfTime, Terminated
 
 # What ml_collections lets through of a config file or an override.
 _UNUSABLE = (
@@ -56,11 +56,14 @@ def main(module: ModuleType, argv: list[str] | None = None):
             print(schema.describe(settings))
             return
         folder = Path(values.workdir) if values.workdir else None
-        experiment.run(settings, module, folder)
+        experiment.run(settings, module, folder, values.max_minutes)
     except (ValueError, OSError) as error:
         logging.debug("traceback (shown with --verbosity=1)", exc_info=True)
         print(f"error: {_one_line(error)}", file=sys.stderr)
         sys.exit(1)
+    except OutOfTime as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(75)  # what sysexits.h calls EX_TEMPFAIL: try again
     except Terminated as stop:
         print(stop, file=sys.stderr)
         sys.exit(143)
@@ -81,6 +84,13 @@ def _parse(argv: list[str]) -> flags.FlagValues:
         "workdir",
         "",
         "Where the run is kept; by default runs/<experiment>-<variant>-<hash>.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "max_minutes",
+        None,
+        "Saves and exits with 75 before so many minutes are over, such as a queue's "
+        "limit; the same command goes on.",
         flag_values=values,
     )
     flags.DEFINE_integer("verbosity", 0, "1 shows tracebacks.", flag_values=values)

@@ -18,6 +18,7 @@ from absl import logging
 
 from hyco_jax.hybrid import Cycle
 from hyco_jax.running import checkpoints, metric_writer
+from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.types import HybridState
 
 _LOGS = ("metrics.jsonl", "timings.jsonl")
@@ -25,6 +26,14 @@ _LOGS = ("metrics.jsonl", "timings.jsonl")
 
 class Terminated(Exception):
     """A SIGTERM came; the stage was saved after the cycle it was in."""
+
+
+class OutOfTime(Terminated):
+    """The next call would not fit into the time that is left; all is saved."""
+
+
+_TERMINATED = (Terminated, "stopped by SIGTERM")
+_OUT_OF_TIME = (OutOfTime, "stopped by max_minutes")
 
 
 class Call(NamedTuple):
@@ -59,6 +68,7 @@ class Watch:
         keep_checkpoints: How many are kept.
         hints: What else may have made a model's losses non-finite, and what to do, by
             model.
+        limit: How long all stages together may take.
     """
 
     evaluate: Callable[[str, HybridState], dict[str, float]]
@@ -68,6 +78,7 @@ class Watch:
     save_every: int
     keep_checkpoints: int
     hints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    limit: TimeLimit = dataclasses.field(default_factory=lambda: TimeLimit(None))
 
 
 def run(
@@ -87,12 +98,15 @@ def run(
 
     Raises:
         Terminated: If SIGTERM came.
+        OutOfTime: If the next call would not end in time.
         ValueError: If a loss is not finite for a whole cycle, or the checkpoints don't
             fit.
     """
     directory = workdir / "checkpoints" / stage.name
     state, done, calls = _resume(stage, state, directory, workdir)
     total = stage.num_cycles
+    if calls:
+        check_time(watch.limit, stage.name)
     bar = tqdm.auto.tqdm(
         total=total, initial=done, desc=stage.name, disable=None, leave=True
     )
@@ -109,10 +123,13 @@ def run(
                 _check_finite(line, directory, watch.hints)
                 metric_writer.append(workdir / _LOGS[0], line)
             clock.append(time.perf_counter())
-            stop = bool(stopping)
+            watch.limit.note(stage.name, clock[-1] - clock[0])
+            late = done < total and not watch.limit.has_room(stage.name)
+            stop = bool(stopping) or late
             if stop or _is_due(watch.save_every, before, done, total):
                 checkpoints.save(directory, done, state, watch.keep_checkpoints)
             clock.append(time.perf_counter())
+            watch.limit.note_save(clock[-1] - clock[-2])
             metric_writer.append(workdir / _LOGS[1], _timing(stage.name, done, clock))
             bar.set_postfix_str(describe(lines[-1]), refresh=False)
             bar.update(call.num_cycles)
@@ -123,9 +140,10 @@ def run(
                 for line in lines:
                     watch.callback(line)
             if stop:
-                raise Terminated(
-                    f"stopped by SIGTERM after cycle {done} of {total} of "
-                    f"{stage.name}, which is saved; run the same command to go on"
+                end, reason = _TERMINATED if stopping else _OUT_OF_TIME
+                raise end(
+                    f"{reason} after cycle {done} of {total} of {stage.name}, which is "
+                    "saved; run the same command to go on"
                 )
         if stopping:
             raise Terminated(
@@ -148,6 +166,16 @@ def check_resumable(stages: Sequence[Stage], workdir: Path):
         directory = workdir / "checkpoints" / stage.name
         for cycle in checkpoints.cycles(directory)[-1:]:
             _calls_after(stage, cycle, directory)
+
+
+def check_time(limit: TimeLimit, part: str):
+    """Raises OutOfTime before a stage, or the scoring, if it would not end in time."""
+    if not limit.has_room(part):
+        end, reason = _OUT_OF_TIME
+        raise end(
+            f"{reason} before {part}; what was trained is saved; run the same command "
+            "to go on"
+        )
 
 
 def describe(line: dict) -> str:

@@ -161,6 +161,22 @@ def test_a_stopped_and_resumed_run_is_bitwise_the_uninterrupted_one(finished, tm
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_a_run_out_of_time_exits_with_75_and_the_same_command_goes_on(tmp_path):
+    arguments = (
+        f"--workdir={tmp_path}",
+        "--config.mode=physical",
+        "--config.hybrid.cycles=2",
+        "--max_minutes=0",
+    )
+    for message in ("after cycle 1 of 2 of physical", "before the scoring"):
+        code, out, err = call(*arguments)
+        assert code == 75 and not out
+        assert f"stopped by max_minutes {message}" in err
+        assert "run the same command to go on" in err
+    assert "physical alone" in run(tmp_path, *arguments[1:])
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_a_damaged_checkpoint_of_a_baseline_is_named_and_redone(
     finished, tmp_path, caplog
 ):

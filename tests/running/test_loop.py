@@ -11,6 +11,7 @@ import pytest
 import hyco_jax
 from hyco_jax import hybrid, settings, stages
 from hyco_jax.running import loop, metric_writer
+from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.training import optimizers
 from tests import pair, toy
 from tests.ring import ring_data, ring_problem, ring_settings
@@ -45,12 +46,13 @@ def stage(system):
     return loop.Stage("hybrid", (calls[2], calls[2], calls[1]))
 
 
-def run(stage, system, workdir, callback=None, **every):
+def run(stage, system, workdir, callback=None, limit=None, **every):
     every = {"log_every": 1, "eval_every": 1, "save_every": 1} | every
     watch = loop.Watch(
         lambda name, state: {"cycle_seen": int(state.cycle)},
         callback,
         keep_checkpoints=2,
+        limit=limit or TimeLimit(None),
         **every,
     )
     state = pair.make_state(system, START)
@@ -94,6 +96,29 @@ def test_a_run_goes_on_from_the_end_of_a_call_bit_by_bit(
     jax.tree.map(np.testing.assert_array_equal, pair.bits(state), pair.bits(whole[0]))
     ours, theirs = ((d / "metrics.jsonl").read_bytes() for d in (tmp_path, whole[1]))
     assert ours == theirs
+
+
+@pytest.mark.parametrize("save_every", [1, 3])
+def test_a_run_out_of_time_goes_on_bit_by_bit_however_often_it_stops(
+    save_every, stage, system, whole, tmp_path
+):
+    for done in (2, 4):
+        with pytest.raises(loop.OutOfTime, match=f"after cycle {done} of 5 of hybrid"):
+            run(stage, system, tmp_path, limit=TimeLimit(0), save_every=save_every)
+    state = run(stage, system, tmp_path, limit=TimeLimit(0), save_every=save_every)
+    jax.tree.map(np.testing.assert_array_equal, pair.bits(state), pair.bits(whole[0]))
+    ours, theirs = ((d / "metrics.jsonl").read_bytes() for d in (tmp_path, whole[1]))
+    assert ours == theirs
+
+
+def test_a_stage_begins_only_if_its_first_call_fits(stage, system, whole, tmp_path):
+    limit = TimeLimit(0)
+    limit.note("physical", 1.0)
+    with pytest.raises(loop.OutOfTime, match="before hybrid; what was trained is"):
+        run(stage, system, tmp_path, limit=limit)
+    # A finished stage has nothing to begin.
+    shutil.copytree(whole[1], tmp_path, dirs_exist_ok=True)
+    assert run(stage, system, tmp_path, limit=limit).cycle == 5
 
 
 def test_a_checkpoint_inside_a_call_is_refused(stage, system, whole, tmp_path):
