@@ -16,8 +16,15 @@ from hyco_jax.models.coefficients import Coefficient, Role
 from hyco_jax.problem import Problem
 from hyco_jax.types import Array, Model, Params
 
-KINDS = ("scalar", "field", "fourier", "bumps", "knots", "known")
-_FITTED = ("scalar", "field", "fourier", "bumps", "knots")
+KINDS = {
+    "scalar": "a number",
+    "field": "a value in every cell",
+    "fourier": "long waves",
+    "bumps": "Gaussian bumps",
+    "knots": "linear between knots",
+    "known": "the true one",
+}
+_FITTED = tuple(kind for kind in KINDS if kind != "known")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +33,7 @@ class CoefficientSettings:
 
     kind: str = key(
         "scalar",
-        "a number, a value in every cell, long waves, Gaussian bumps, linear between "
-        "knots, or the true one",
+        ", ".join(KINDS.values()),
         rules.choice(*KINDS),
     )
     guess: float = key(
