@@ -1,12 +1,18 @@
 """States between the cells and the time steps of a grid: multilinear interpolation."""
 
 import itertools
+import math
 
+import jax
 import jax.numpy as jnp
 
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantities, channels, num_channels
 from hyco_jax.types import Array
+
+# Of more points than this the neighbours' indices and weights, a dozen arrays of their
+# number, are made in turn, and again for the gradient.
+_CHUNK = 2**16
 
 
 def at_points(
@@ -42,6 +48,21 @@ def at_points(
     """
     trajectory, points = jnp.asarray(trajectory), jnp.asarray(points)
     _check(trajectory, points, domain, quantities)
+
+    def interpolate(points):
+        return _interpolate(trajectory, points, domain, dt, quantities)
+
+    count = len(points)
+    if count <= _CHUNK:
+        return interpolate(points)
+    num_chunks = math.ceil(count / _CHUNK)
+    padding = ((0, num_chunks * _CHUNK - count), (0, 0))
+    chunks = jnp.pad(points, padding).reshape(num_chunks, _CHUNK, -1)
+    answers = jax.lax.map(jax.checkpoint(interpolate), chunks)
+    return answers.reshape(num_chunks * _CHUNK, -1)[:count]
+
+
+def _interpolate(trajectory, points, domain, dt, quantities):
     last = len(trajectory) - 1
     time = _neighbours(jnp.clip(points[:, 0] / dt, 0, last), last + 1)
     results = []

@@ -23,6 +23,10 @@ from hyco_jax.types import Array, Params, PredictFn, Query, Samples
 
 Generate = Callable[[Params, PointReal, Array], object]
 
+# Of more samples than this a score is a scan over chunks: a field's hidden layers at a
+# million points are half a gigabyte each.
+_SCORE_CHUNK = 2**15
+
 
 @dataclasses.dataclass(frozen=True)
 class Ghosts:
@@ -221,6 +225,6 @@ def _make_score(predict, placed, choose):
     def score(params, real):
         samples = choose(real)
         (part,) = augment.augment([samples], [1.0], [samples.count], placed.scale)
-        return losses.weighted_squares(predict, params, part).mean()
+        return losses.part_losses(predict, params, [part], chunk=_SCORE_CHUNK).sum()
 
     return score

@@ -279,3 +279,26 @@ def test_arrays_of_another_shape_are_refused(shape, points, message):
             DT,
             (Quantity("u"),),
         )
+
+
+def test_many_points_are_taken_in_chunks(monkeypatch, key):
+    domain = box(2, periodic=False)
+    points = jnp.stack([sample_points(k, domain, 17) for k in jax.random.split(key)])
+    trajectories = jnp.stack([sample_trajectory(k, domain) for k in [key, key]])
+
+    def both():
+        def loss(u):
+            found = jax.vmap(lambda u, x: interpolation.at_points(u, x, domain, DT))(
+                u, points
+            )
+            return jnp.sum(jnp.sin(found)), found
+
+        (_, found), slope = jax.value_and_grad(loss, has_aux=True)(trajectories)
+        return found, slope
+
+    whole, slope = both()
+    monkeypatch.setattr(interpolation, "_CHUNK", 7)
+    found, gradient = both()
+    np.testing.assert_allclose(found, whole, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(gradient, slope, atol=1e-6)
+    assert np.abs(slope).max() > 0.1
