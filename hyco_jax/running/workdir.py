@@ -167,7 +167,7 @@ def check_data(workdir: PathLike, checksum: str) -> None:
     Raises:
         ValueError: If the data have changed.
     """
-    run = _read_run(workdir)
+    run = read_run_info(workdir)
     if run.setdefault("data_checksum", checksum) != checksum:
         raise ValueError(
             f"the data of {workdir} have changed: SHA-256 {checksum}, expected "
@@ -194,14 +194,24 @@ def write_run_info(workdir: PathLike) -> None:
         },
         "git": _git_revision(),
     }
-    run = {"durations": {}, "sessions": []} | _read_run(workdir)
+    run = {"durations": {}, "sessions": []} | read_run_info(workdir)
     run["sessions"].append(info)
     _write_run(workdir, run | info | {"started": run["sessions"][0]["started"]})
 
 
+def read_run_info(workdir: PathLike) -> dict[str, Any]:
+    """Reads `run.json`, empty if it is missing.
+
+    Raises:
+        ValueError: If it is corrupt.
+    """
+    path = pathlib.Path(workdir, "run.json")
+    return _read_json(path) if path.exists() else {}
+
+
 def update_durations(workdir: PathLike, durations: Mapping[str, float]) -> None:
     """Sets entries of `durations` in `run.json`, in seconds; others stay."""
-    run = _read_run(workdir)
+    run = read_run_info(workdir)
     new = {name: round(float(x), 3) for name, x in durations.items()}
     _write_run(workdir, run | {"durations": run.get("durations", {}) | new})
 
@@ -236,11 +246,6 @@ def _git_revision() -> dict[str, Any] | None:
         return {"revision": git("rev-parse", "HEAD"), "dirty": bool(changes)}
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def _read_run(workdir: PathLike) -> dict[str, Any]:
-    path = pathlib.Path(workdir, "run.json")
-    return _read_json(path) if path.exists() else {}
 
 
 def _write_run(workdir: PathLike, run: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 ROWS = {
     "initial_guess": "initial guess",
@@ -135,17 +135,33 @@ def format_table(
     _check_known("row", rows, ROWS)
     for values in rows.values():
         _check_known("column", [v for v in values if _family(v) is None], COLUMNS)
-    columns = _shown_columns(rows)
+    columns = shown_columns(rows)
     body = [
         [name, *(format_number(rows[row].get(column)) for column in columns)]
         for row, name in ROWS.items()
         if row in rows
     ]
-    header = ["method", *map(_heading, columns)]
+    lines = markdown(["method", *map(heading, columns)], body)
+    return "\n".join([lines, "", caption(columns, rows, units or {})])
+
+
+def markdown(
+    header: Sequence[str], body: Sequence[Sequence[str]], texts: int = 1
+) -> str:
+    """Formats cells as an aligned Markdown table.
+
+    Args:
+        header: The headings.
+        body: The cells of each row.
+        texts: How many of the first columns are text; the others are numbers.
+
+    Returns:
+        Lines of equal length, no newline at the end.
+    """
     widths = [max(map(len, cells)) for cells in zip(header, *body, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [_line(cells, widths) for cells in (header, rule, *body)]
-    return "\n".join([*lines, "", _caption(columns, rows, units or {})])
+    rule = ["-" * width for width in widths[:texts]]
+    rule += ["-" * (width - 1) + ":" for width in widths[texts:]]
+    return "\n".join(_line(cells, widths, texts) for cells in (header, rule, *body))
 
 
 def format_number(value: float | None) -> str:
@@ -171,7 +187,8 @@ def format_number(value: float | None) -> str:
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
 
 
-def _shown_columns(rows):
+def shown_columns(rows: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """The columns that have a value in some row, in order; see `format_table`."""
     present = dict.fromkeys(column for values in rows.values() for column in values)
     columns = [
         column
@@ -185,7 +202,8 @@ def _shown_columns(rows):
     return columns
 
 
-def _caption(columns, rows, units):
+def caption(columns: Sequence[str], rows: Mapping, units: Mapping[str, str]) -> str:
+    """The sentences that explain columns of rows, wrapped; see `format_table`."""
     about = {*columns, *filter(None, map(_family, columns))}
     sentences = [text for text, calls in SENTENCES.items() if about & {*calls}]
     kinds = {column.rpartition("/")[2].partition("_")[0] for column in columns}
@@ -226,7 +244,8 @@ def _follows(column, place) -> bool:
     return FAMILIES.get(_family(column)) == place
 
 
-def _heading(column):
+def heading(column: str) -> str:
+    """What stands above a column."""
     family = _family(column)
     if family is None:
         return COLUMNS[column]
@@ -234,10 +253,12 @@ def _heading(column):
     return name if family == "coefficient/" else f"{COLUMNS[FAMILIES[family]]} {name}"
 
 
-def _line(cells, widths):
-    first = cells[0].ljust(widths[0])
-    others = (c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))
-    return "| " + " | ".join([first, *others]) + " |"
+def _line(cells, widths, texts):
+    padded = [
+        cell.ljust(width) if i < texts else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "| " + " | ".join(padded) + " |"
 
 
 def _check_known(kind, given, known):
