@@ -62,7 +62,7 @@ def neural_field(
 
     Args:
         module: See `networks.FieldNetwork`: what else is known are the driven channels
-            there, in a closed 1-D box also at its ends, and, where there are several
+            there, or in a closed 1-D box at its ends, and, where there are several
             simulations, a one for it among zeros.
         domain: The grid of its answers to queries without points.
         dt: Time step.
@@ -82,7 +82,7 @@ def neural_field(
     @jax.jit
     def init(key: Array):
         values = jax.tree.map(jnp.asarray, dict(record))
-        features = driven * (1 + len(ends)) + values["which"].shape[1]
+        features = driven * (len(ends) or 1) + values["which"].shape[1]
         shapes = [(domain.ndim,), (), (features,)]
         network = module.lazy_init(
             key, *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
@@ -95,10 +95,15 @@ def neural_field(
         mean, std = record["mean"], record["std"]
         features = [record["which"][sim]]
         if driven:
-            places = [position, *(jnp.full_like(position, end) for end in ends)]
-            seen = [_driven(record["driven"], sim, time, x, domain) for x in places]
+            at_points = _driven(record["driven"], sim, time, position, domain)
+            seen = [
+                _driven(
+                    record["driven"], sim, time, jnp.full_like(position, end), domain
+                )
+                for end in ends
+            ]
+            seen = seen or [at_points]
             features += [(value - mean[-driven:]) / std[-driven:] for value in seen]
-            at_points = seen[0]
         share = position / jnp.asarray(domain.extent, position.dtype)
         out = jax.vmap(
             lambda *inputs: module.apply({"params": params["network"]}, *inputs)

@@ -47,6 +47,7 @@ DAY = 86_400.0
 DEPTHS = (5, 10, 20, 50, 100)
 
 _GAMMA = 1 - 0.5**0.5
+_MONTH = 30  # days
 # Share of the extent by which a sensor may miss an end.
 _ON_THE_END = 1e-3
 
@@ -78,9 +79,9 @@ class DataSettings(generate.DataSettings):
     )
     holds_out: str = key(
         "20 cm",
-        "the sensor that only scores see; with another one, for choosing settings, "
-        "nothing reads 20 cm",
-        rules.choice("10 cm", "20 cm", "50 cm"),
+        "what only scores see: the sensor at 20 cm, or, for choosing settings, those "
+        "at 10 and 50 cm in turn, a month each, and then nothing reads 20 cm",
+        rules.choice("20 cm", "in turn"),
     )
 
     @property
@@ -288,14 +289,19 @@ def observe(problem: Problem, options: DataSettings, key: Array) -> Observations
     days, sensor = table["time"] / DAY, table["sensor"]
     ends = np.isin(sensor, ["5 cm", "100 cm"])
     kept = ends | (days == 0) | (days >= options.spin_up)
-    if options.holds_out != "20 cm":
+    held = ("20 cm",)
+    if options.holds_out == "in turn":
         kept &= sensor != "20 cm"
+        held = ("10 cm, held out", "50 cm, held out")
+        turn = np.where(days // _MONTH % 2 == 1, "10 cm", "50 cm")
+        is_held = (sensor == turn) & (days > 0)
+        table["sensor"] = np.where(is_held, np.char.add(sensor, ", held out"), sensor)
     return from_points(
         {name: column[kept] for name, column in table.items()},
         coords=("depth", "time"),
         values=("temperature",),
         sensor="sensor",
-        hold_out=(options.holds_out,),
+        hold_out=held,
         origin=(DEPTHS[0] / 100, 0.0),
         units={"temperature": "°C"},
     )

@@ -185,8 +185,16 @@ def test_20_cm_is_seen_by_nothing_but_the_score():
     held = readings.is_held_out
     assert {readings.sensors[i] for i in readings.sensor[held]} == {"20 cm"}
     assert "20 cm" not in {readings.sensors[i] for i in readings.sensor[~held]}
-    other = dataclasses.replace(soil.DataSettings(), holds_out="50 cm")
+    other = dataclasses.replace(soil.DataSettings(), holds_out="in turn")
     chosen = soil.observe(problem, other, None).observed
-    names = {chosen.sensors[i] for i in chosen.sensor[chosen.is_held_out]}
-    assert names == {"50 cm"}
     assert not np.isclose(chosen.position, 0.15).any()
+    # Every reading once, and on each day one of both sensors.
+    is_inside = np.isclose(chosen.position[:, 0], 0.05)
+    is_inside |= np.isclose(chosen.position[:, 0], 0.45)
+    days, counts = np.unique(
+        chosen.time[is_inside & chosen.is_held_out], return_counts=True
+    )
+    assert (counts == 1).all() and days.min() == 10 * soil.DAY
+    seen = chosen.time[is_inside & ~chosen.is_held_out]
+    np.testing.assert_array_equal(np.unique(seen[seen > 0]), days)
+    assert (seen == 0).sum() == 2
