@@ -19,10 +19,7 @@ from configs import soil as configs
 from hyco_jax.config import experiment, schema
 from hyco_jax.pde import soil
 
-CANDIDATES = {
-    "synthetic.field.scale": (0.3, 1.0),
-    "hybrid.alpha_synthetic": (0.1, 0.3, 1.0, 5.0),
-}
+CANDIDATES = {"hybrid.alpha_synthetic": (0.1, 0.3, 1.0, 5.0)}
 
 
 def main():
