@@ -119,6 +119,8 @@ class Problem:
         drive: Maps readings, a grid and the times `(T + 1,)` to the driven channels
             `(N, T + 1, *S, G)` and the rows `(R,)` that were used for that, which are
             neither trained on nor scored.
+        time_unit, length_unit: Of `dt` and of the domain, for the axes of figures; ""
+            where both are nondimensional.
         spec: Plain values that `hyco_jax.load` makes the problem from again, see
             `hyco_jax.pde.find`.
     """
@@ -138,6 +140,8 @@ class Problem:
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     speeds: Speeds | None = None
     drive: Drive | None = None
+    time_unit: str = ""
+    length_unit: str = ""
     spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

@@ -104,6 +104,8 @@ def make_problem(
         make_step=functools.partial(make_step, substeps=settings.substeps),
         physics_resolution=settings.physics_resolution,
         drive=drive,
+        time_unit="s",
+        length_unit="m",
         spec=make_spec("soil", settings, data),
     )
 

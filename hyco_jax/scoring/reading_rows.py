@@ -137,6 +137,8 @@ def _grid_arrays(judge) -> dict[str, np.ndarray]:
         "extent": np.array(domain.extent),
         "dt": np.array(problem.dt),
         "times": problem.dt * np.arange(num_steps + 1),
+        "time_unit": np.array(problem.time_unit),
+        "length_unit": np.array(problem.length_unit),
         "observed": observed,
         "quantities": np.array([q.name for q in quantities]),
         "components": np.array([q.num_components for q in quantities]),

@@ -195,6 +195,8 @@ def _arrays(judge, shown) -> dict[str, np.ndarray]:
         "extent": np.array(domain.extent),
         "dt": np.array(problem.dt),
         "times": problem.dt * np.arange(observations.num_steps + 1),
+        "time_unit": np.array(problem.time_unit),
+        "length_unit": np.array(problem.length_unit),
         "observed": observed_region(observations),
     }
 

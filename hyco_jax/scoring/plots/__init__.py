@@ -13,6 +13,8 @@ of `table.ROWS`, and any subset of the methods may be present:
         channels are those of the quantities, then others that aren't drawn.
     rollout/observed: Takes the place of an unknown truth; NaN where unobserved.
     times: Shape `(T + 1,)`.
+    time_unit, length_unit: Shape `()`, where there are units; a long record in seconds
+        is drawn in days, hours or minutes.
     coefficient_unit/<name>: Of a coefficient, shape `()`, where it is known.
     nrmse/train/<method>, nrmse/val/<method>, nrmse/test/<method>: nRMSE over time,
         shape `(T + 1,)`; NaN at times at which nothing was observed.
@@ -37,6 +39,7 @@ from hyco_jax.scoring.plots import (
     sensors,
     series,
     style,
+    units,
 )
 
 DPI = 150
@@ -69,6 +72,7 @@ def draw_all(
     _check_names(arrays)
     arrays = {name: np.asarray(arrays[name]) for name in arrays}
     _check_shapes(arrays)
+    arrays = units.readable(arrays)
     quantities = list(rollouts.channels(arrays))
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

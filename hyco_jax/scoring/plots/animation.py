@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hyco_jax.scoring.plots import images, rollouts, style
+from hyco_jax.scoring.plots import images, rollouts, style, units
 
 MAX_FRAMES = 40
 FRAME_MILLISECONDS = 100
@@ -90,7 +90,7 @@ def _lines(arrays, quantity):
     }
     style.shade_observed(ax, arrays)
     ax.set(
-        xlabel="position x",
+        xlabel=units.position(arrays),
         ylabel=rollouts.labels(arrays, quantity)[0],
         xlim=(0, float(arrays["extent"][0])),
         ylim=style.limits(style.comparable(fields), margin=0.2),

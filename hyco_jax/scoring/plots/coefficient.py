@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from hyco_jax.scoring.plots import image_grid, images, numbers, style
+from hyco_jax.scoring.plots import image_grid, images, numbers, style, units
 
 
 def names(arrays) -> list[str]:
@@ -75,7 +75,7 @@ def _draw_lines(fields, errors, arrays, field_label, error_label):
         _draw_errors(axes[1], x, style.fitted(errors), error_label)
     for ax in axes:
         style.shade_observed(ax, arrays)
-    axes[-1].set(xlabel="position x", xlim=(0, float(arrays["extent"][0])))
+    axes[-1].set(xlabel=units.position(arrays), xlim=(0, float(arrays["extent"][0])))
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from hyco_jax.scoring import table
-from hyco_jax.scoring.plots import style
+from hyco_jax.scoring.plots import style, units
 
 VALID_THRESHOLD = 0.2
 SPLITS = {
@@ -54,7 +54,7 @@ def nrmse(arrays) -> Figure | None:
             handles[method] = line
             shown.setdefault(method, []).append(curve)
         threshold = ax.axhline(VALID_THRESHOLD, color="black", linewidth=0.7)
-        ax.set(xlabel="time t", title=SPLITS[split])
+        ax.set(xlabel=units.time(arrays), title=SPLITS[split])
     names = [style.label(method, np.concatenate(shown[method])) for method in handles]
     names.append(f"threshold {VALID_THRESHOLD} of the valid time")
     # An nRMSE of 1 is no better than a constant; beyond 10 it only hides the others.

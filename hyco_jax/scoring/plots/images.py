@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Colormap
 
-from hyco_jax.scoring.plots import style
+from hyco_jax.scoring.plots import style, units
 
 MISSING = "0.75"
 MAX_IMBALANCE = 3
@@ -58,16 +58,15 @@ class Scale(NamedTuple):
 def plane(arrays) -> Frame:
     """The frame of images over a 2-D box."""
     width, height = map(float, arrays["extent"])
-    return Frame(
-        (0, width, 0, height), "position x", "position y", height / width, True
-    )
+    labels = [units.position(arrays, axis) for axis in "xy"]
+    return Frame((0, width, 0, height), *labels, height / width, True)
 
 
 def space_time(arrays) -> Frame:
     """The frame of images over position and time."""
     times, half = arrays["times"], float(arrays["dt"]) / 2
     box = (0, float(arrays["extent"][0]), times[0] - half, times[-1] + half)
-    return Frame(box, "position x", "time t", 1.3, False)
+    return Frame(box, units.position(arrays), units.time(arrays), 1.3, False)
 
 
 def show(ax, image: np.ndarray, scale: Scale, frame: Frame):

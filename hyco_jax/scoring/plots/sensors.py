@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from hyco_jax.scoring.plots import units
+
 MAX_POINTS = 10_000
 MAX_NAMED = 8
 # A few sensors stand out; the paths of many would cover each other.
@@ -52,7 +54,8 @@ def draw(arrays) -> Figure | None:
             ax.plot(*points.T, label=label, clip_on=False, **options, **look)
             if is_line or name == "held_out":
                 _name(ax, arrays, rows, is_line)
-    ax.set(xlabel="position x", ylabel="time t" if is_line else "position y")
+    vertical = units.time(arrays) if is_line else units.position(arrays, "y")
+    ax.set(xlabel=units.position(arrays), ylabel=vertical)
     ax.set_xlim(0, float(extent[0]))
     if is_line:
         ax.margins(y=0.1)

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from hyco_jax.scoring.plots import style
+from hyco_jax.scoring.plots import style, units
 
 # The first of these that has readings is drawn.
 SHOWN = {
@@ -52,7 +52,7 @@ def draw(arrays, channel: int) -> Figure | None:
         ax.remove()
     for ax in axes[max(0, len(sensors) - columns) : len(sensors)]:
         ax.xaxis.set_tick_params(labelbottom=True)
-        ax.set_xlabel("time t")
+        ax.set_xlabel(units.time(arrays))
     names = [style.label(m, arrays[f"predicted/{m}"][shown, channel]) for m in methods]
     handles = axes[0].get_lines()
     figure.suptitle(SHOWN[split], fontsize=8.5)
@@ -101,7 +101,9 @@ def errors(arrays, channel: int) -> Figure | None:
     name = _label(arrays, channel)
     top.set(ylabel=f"mean error of\n{name}", ylim=(low, high))
     _, high = style.limits(np.minimum(list(roots.values()), widest))
-    bottom.set(ylabel=f"rms error of\n{name}", ylim=(0, high), xlabel="time t")
+    bottom.set(
+        ylabel=f"rms error of\n{name}", ylim=(0, high), xlabel=units.time(arrays)
+    )
     figure.suptitle(f"predicted - measured, {SHOWN[split]}", fontsize=8.5)
     lines, labels = top.get_legend_handles_labels()
     other_lines, other_labels = bottom.get_legend_handles_labels()
