@@ -14,6 +14,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 
 from hyco_jax.config import experiment, schema
+from hyco_jax.running.compilation_cache import kept_programs
 from hyco_jax.running.loop import OutOfTime, Terminated
 
 # What ml_collections lets through of a config file or an override.
@@ -56,7 +57,8 @@ def main(module: ModuleType, argv: list[str] | None = None):
             print(schema.describe(settings))
             return
         folder = Path(values.workdir) if values.workdir else None
-        experiment.run(settings, module, folder, values.max_minutes)
+        with kept_programs(values.compilation_cache):
+            experiment.run(settings, module, folder, values.max_minutes)
     except (ValueError, OSError) as error:
         logging.debug("traceback (shown with --verbosity=1)", exc_info=True)
         print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -91,6 +93,13 @@ def _parse(argv: list[str]) -> flags.FlagValues:
         None,
         "Saves and exits with 75 before so many minutes are over, such as a queue's "
         "limit; the same command goes on.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "compilation_cache",
+        True,
+        "Keep compiled programs for the next start, in JAX_COMPILATION_CACHE_DIR or "
+        "else in ~/.cache/hyco_jax.",
         flag_values=values,
     )
     flags.DEFINE_integer("verbosity", 0, "1 shows tracebacks.", flag_values=values)
