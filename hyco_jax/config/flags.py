@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 an error that a message explains, 2 unusable flags, 75 sto
 
 import signal
 import sys
-from logging import Formatter
+from logging import WARNING, Formatter, getLogger
 from pathlib import Path
 from types import ModuleType
 
@@ -133,6 +133,8 @@ def _set_logging(verbosity: int):
     flags.FLAGS.logtostderr = True
     flags.FLAGS.mark_as_parsed()
     logging.set_verbosity(logging.DEBUG if verbosity > 0 else logging.INFO)
+    if verbosity <= 0:
+        getLogger("jax").setLevel(WARNING)  # it tells of its cache, line by line
     logging.get_absl_handler().setFormatter(Formatter("%(levelname)s %(message)s"))
 
 
