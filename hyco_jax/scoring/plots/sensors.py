@@ -7,6 +7,7 @@ from hyco_jax.scoring.plots import units
 
 MAX_POINTS = 10_000
 MAX_NAMED = 8
+CLOSE = 0.08  # of the extent: names of two sensors would touch
 # A few sensors stand out; the paths of many would cover each other.
 MAX_LARGE = 200
 LOOKS = {
@@ -44,6 +45,7 @@ def draw(arrays) -> Figure | None:
     is_line = arrays["readings/position"].shape[1] == 1
     figure = Figure(figsize=(5.6, 4.0) if is_line else _size(extent))
     ax = figure.subplots()
+    named = []
     for name, (label, look) in LOOKS.items():
         rows = np.flatnonzero(is_read & (split == name))
         if rows.size:
@@ -53,12 +55,13 @@ def draw(arrays) -> Figure | None:
             # Those on the boundary of the box are whole.
             ax.plot(*points.T, label=label, clip_on=False, **options, **look)
             if is_line or name == "held_out":
-                _name(ax, arrays, rows, is_line)
+                named += _ends(arrays, rows)
+    _write(ax, arrays, named, is_line)
     vertical = units.time(arrays) if is_line else units.position(arrays, "y")
     ax.set(xlabel=units.position(arrays), ylabel=vertical)
     ax.set_xlim(0, float(extent[0]))
     if is_line:
-        ax.margins(y=0.1)
+        ax.margins(y=0.15)
     else:
         ax.set(ylim=(0, float(extent[1])), aspect="equal")
     if len(arrays["readings/sims"]) > 1:
@@ -85,20 +88,27 @@ def _paths(arrays, rows, is_line) -> np.ndarray:
     return np.insert(points, gaps, np.nan, axis=0)
 
 
-def _name(ax, arrays, rows, is_line):
-    """Writes the names of a few sensors where they end."""
+def _ends(arrays, rows) -> list[int]:
+    """The last row of each of a few sensors."""
     sensor, time = arrays["readings/sensor"], arrays["readings/time"]
     found = np.unique(sensor[rows])
     if len(found) > MAX_NAMED:
-        return
-    for index in found:
-        own = rows[sensor[rows] == index]
-        own = own[np.argmax(time[own])]
-        point = (*arrays["readings/position"][own], time[own])[:2]
+        return []
+    return [max(rows[sensor[rows] == i], key=lambda row: time[row]) for i in found]
+
+
+def _write(ax, arrays, rows, is_line):
+    """Writes the names of sensors where they end, of close ones one above the other."""
+    position, time = arrays["readings/position"], arrays["readings/time"]
+    previous, lifted = -np.inf, False
+    for row in sorted(rows, key=lambda row: position[row, 0]):
+        share = position[row, 0] / arrays["extent"][0]
+        lifted = is_line and share - previous < CLOSE and not lifted
+        previous = share
         ax.annotate(
-            str(arrays["readings/sensors"][index]),
-            point,
-            xytext=(0, 5) if is_line else (5, 5),
+            str(arrays["readings/sensors"][arrays["readings/sensor"][row]]),
+            (*position[row], time[row])[:2],
+            xytext=(0, 13 if lifted else 5) if is_line else (5, 5),
             textcoords="offset points",
             ha="center" if is_line else "left",
             fontsize=7.5,
