@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hyco_jax
+from hyco_jax import fitting
 from hyco_jax.types import Query
 from tests import readings as decay
 
@@ -105,6 +106,18 @@ def test_a_field_learns_from_data_on_the_grid_and_answers_for_what_it_knows():
     assert rows["hybrid_physical"]["test/nrmse"] < 0.02
     table = result.table()
     assert "The field knows the training simulations alone" in table.replace("\n", " ")
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_a_field_is_in_units_of_the_data_unless_told_not_to_be(normalise):
+    data = decay.observe(PROBLEM, decay.make_readings())
+    settings = decay.make_settings(synthetic={"field": {"normalise": normalise}})
+    field = fitting.prepare(PROBLEM, data, settings).models.synthetic
+    record = field.init(jax.random.key(0))["record"]
+    trained = data.observed.values[~data.observed.is_held_out]
+    expected = (trained.mean(), trained.std()) if normalise else (0.0, 1.0)
+    found = (record["mean"].item(), record["std"].item())
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -202,12 +202,21 @@ def make(kind, domain):
         )
     if kind == "signed bumps":
         return expansions.gaussian_bumps(domain, AMPLITUDES, CENTERS, fit_width=False)
+    if kind == "raw bumps":
+        return expansions.gaussian_bumps(
+            domain,
+            AMPLITUDES,
+            CENTERS,
+            bounds=(0.0, 4.0),
+            offset=0.1,
+            bound_amplitudes=False,
+        )
     if kind == "vector series":
         return expansions.fourier(domain, 2, num_components=2, zero_mean=True)
     return expansions.fourier(domain, 2, 0.5, bounds=(0.1, 2.0))
 
 
-KINDS = ["bumps", "signed bumps", "vector series", "series"]
+KINDS = ["bumps", "signed bumps", "raw bumps", "vector series", "series"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
