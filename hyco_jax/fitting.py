@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from hyco_jax import point_stages, stages
+from hyco_jax import point_stages, report, stages
 from hyco_jax import result as results
 from hyco_jax import settings as all_settings
 from hyco_jax.config import schema
@@ -85,10 +85,15 @@ def fit(
         }
         _sort_logs(folder, [stage.name for stage in plan.stages])
         if _is_finished(folder, states):
-            return _loaded(folder, models)
+            result = _loaded(folder, models)
+            if not (folder / report.NAME).exists():
+                report.write(result, folder)
+            return result
         loop.check_time(limit, "the scoring")
         result = _score(scores, models, states, folder, workdir)
         results.save(result, folder)
+        if workdir is not None:
+            report.write(result, folder)
         return result
 
 

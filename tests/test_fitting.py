@@ -81,6 +81,15 @@ def test_what_was_passed_to_fit_is_passed_to_load(data, fitted):
     assert scored == result.rows
 
 
+def test_a_finished_run_has_its_report_which_the_same_call_writes_again(data, fitted):
+    path = fitted[1] / "report.html"
+    before = path.read_bytes()
+    assert b"data:image/png;base64," in before
+    path.unlink()
+    hyco_jax.fit(PROBLEM, data, ALONE, fitted[1], network=Stencil())
+    assert len(path.read_bytes()) == pytest.approx(len(before), abs=200)
+
+
 def test_a_model_that_was_not_trained_is_asked_for_in_vain(fitted):
     with pytest.raises(ValueError, match="no physical model was trained"):
         fitted[0].physical  # noqa: B018

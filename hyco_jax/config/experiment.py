@@ -1,7 +1,7 @@
 """An experiment: the config of a run of one PDE, from its keys to its results."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,6 +83,7 @@ def run(
     module: ModuleType,
     workdir: str | Path | None = None,
     max_minutes: float | None = None,
+    command: Sequence[str] = (),
 ) -> Result | None:
     """Runs the tasks of an experiment; continues what an earlier run left.
 
@@ -91,6 +92,7 @@ def run(
         module: The file of its PDE.
         workdir: Where the run is kept; by default `default_workdir`.
         max_minutes: How long it may take, see `hyco_jax.fit`.
+        command: The words that start it, for the record.
 
     Returns:
         The result; None if nothing was trained.
@@ -107,6 +109,8 @@ def run(
         return None
     with workdirs.open_workdir(folder):
         observations = _claim(experiment, module, problem, folder)
+        if command:
+            workdirs.note_command(folder, command)
     if "train" not in experiment.tasks:
         return None
     result = fitting.fit(

@@ -58,7 +58,8 @@ def main(module: ModuleType, argv: list[str] | None = None):
             return
         folder = Path(values.workdir) if values.workdir else None
         with kept_programs(values.compilation_cache):
-            experiment.run(settings, module, folder, values.max_minutes)
+            command = _command(module, argv)
+            experiment.run(settings, module, folder, values.max_minutes, command)
     except (ValueError, OSError) as error:
         logging.debug("traceback (shown with --verbosity=1)", exc_info=True)
         print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -110,6 +111,22 @@ def _parse(argv: list[str]) -> flags.FlagValues:
     if len(rest) > 1:
         raise flags.Error(f"unknown arguments {rest[1:]}; flags begin with --")
     return values
+
+
+def _command(module: ModuleType, argv: list[str]) -> list[str]:
+    """The words that start the run again, without what is about this start alone."""
+    if argv is sys.argv:
+        words = ["python", *sys.orig_argv[1 : len(sys.orig_argv) - len(argv) + 1]]
+    else:
+        words = ["python", "-m", f"experiments.{module.__name__.rpartition('.')[2]}"]
+    arguments = iter(argv[1:])
+    for argument in arguments:
+        name, equals, _ = argument.lstrip("-").partition("=")
+        if name not in ("workdir", "max_minutes"):
+            words.append(argument)
+        elif not equals:
+            next(arguments, None)  # its value
+    return words
 
 
 def _is_config_file(argument: str) -> bool:

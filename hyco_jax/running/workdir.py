@@ -10,7 +10,7 @@ import pathlib
 import platform
 import subprocess
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 import jax
@@ -207,6 +207,11 @@ def read_run_info(workdir: PathLike) -> dict[str, Any]:
     """
     path = pathlib.Path(workdir, "run.json")
     return _read_json(path) if path.exists() else {}
+
+
+def note_command(workdir: PathLike, command: Sequence[str]) -> None:
+    """Notes in `run.json` the command, word by word, of the newest start."""
+    _write_run(workdir, read_run_info(workdir) | {"command": list(command)})
 
 
 def update_durations(workdir: PathLike, durations: Mapping[str, float]) -> None:

@@ -111,6 +111,7 @@ def test_a_run_writes_all_that_the_readme_promises(finished):
         "figures/nrmse.png",
         "figures/history.png",
         "figures/rollout.gif",
+        "report.html",
     ):
         assert (workdir / name).stat().st_size > 0, name
     scored = json.loads((workdir / "eval.json").read_text())["rows"]
@@ -121,6 +122,8 @@ def test_a_run_writes_all_that_the_readme_promises(finished):
     run_info = json.loads((workdir / "run.json").read_text())
     assert run_info["versions"]["jax"] == jax.__version__
     assert set(run_info["durations"]) == {"physical", "synthetic", "hybrid"}
+    # Without --workdir: the same command elsewhere makes another run.
+    assert run_info["command"] == ["python", "-m", "experiments.burgers", CONFIG]
 
 
 def test_the_log_has_every_cycle_of_every_stage_once_and_no_wall_times(finished):
