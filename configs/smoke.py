@@ -2,13 +2,13 @@
 
     python -m experiments.smoke --config=configs/smoke.py
 
-Expected of seed 0, test nRMSE: guess 0.70, physical alone 0.018, synthetic alone 0.36,
-hybrid physical 0.018, hybrid synthetic 0.22. Coefficient errors: viscosity 0.043,
-buoyancy and inflow rate below 0.01. Doubling data.refine changes the truth by 0.005.
+Expected of seed 0, test nRMSE: guess 0.70, physical alone 0.018, synthetic alone 0.35,
+hybrid physical 0.018, hybrid synthetic 0.24. Coefficient errors: viscosity 0.043,
+buoyancy and inflow rate below 0.01. Doubling data.refine changes the truth by 0.005, a
+third of the physical model's error.
 
 With the true coefficients limited slopes have an nRMSE of 0.057 on 32² cells and 0.018
 on 64², central differences of 0.11 and 0.040: with these the solver decided the result.
-The default takes twice as long for it.
 
 Variants, as `--config=configs/smoke.py:<variant>`:
     (none)         a plume, 32², three unknown numbers, the lower half observed
