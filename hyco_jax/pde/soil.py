@@ -79,9 +79,9 @@ class DataSettings(generate.DataSettings):
     )
     holds_out: str = key(
         "20 cm",
-        "what only scores see: the sensor at 20 cm, or, for choosing settings, those "
-        "at 10 and 50 cm in turn, a month each, and then nothing reads 20 cm",
-        rules.choice("20 cm", "in turn"),
+        "what only scores see; with another than 20 cm, for choosing settings, nothing "
+        "reads 20 cm; in turn: 10 and 50 cm, a month each",
+        rules.choice("10 cm", "20 cm", "50 cm", "in turn"),
     )
 
     @property
@@ -291,9 +291,10 @@ def observe(problem: Problem, options: DataSettings, key: Array) -> Observations
     days, sensor = table["time"] / DAY, table["sensor"]
     ends = np.isin(sensor, ["5 cm", "100 cm"])
     kept = ends | (days == 0) | (days >= options.spin_up)
-    held = ("20 cm",)
-    if options.holds_out == "in turn":
+    held = (options.holds_out,)
+    if options.holds_out != "20 cm":
         kept &= sensor != "20 cm"
+    if options.holds_out == "in turn":
         held = ("10 cm, held out", "50 cm, held out")
         turn = np.where(days // _MONTH % 2 == 1, "10 cm", "50 cm")
         is_held = (sensor == turn) & (days > 0)

@@ -185,6 +185,10 @@ def test_20_cm_is_seen_by_nothing_but_the_score():
     held = readings.is_held_out
     assert {readings.sensors[i] for i in readings.sensor[held]} == {"20 cm"}
     assert "20 cm" not in {readings.sensors[i] for i in readings.sensor[~held]}
+    other = dataclasses.replace(soil.DataSettings(), holds_out="50 cm")
+    chosen = soil.observe(problem, other, None).observed
+    names = {chosen.sensors[i] for i in chosen.sensor[chosen.is_held_out]}
+    assert names == {"50 cm"} and not np.isclose(chosen.position, 0.15).any()
     other = dataclasses.replace(soil.DataSettings(), holds_out="in turn")
     chosen = soil.observe(problem, other, None).observed
     assert not np.isclose(chosen.position, 0.15).any()
