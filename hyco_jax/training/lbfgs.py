@@ -183,7 +183,8 @@ def _iterate(carry: _Carry, tx, objective, fresh, abs_tol) -> _Carry:
         grad,
         status,
         done,
-        carry.num_evaluations + search.info.num_linesearch_steps,
+        # optax counts in int64 under x64.
+        carry.num_evaluations + search.info.num_linesearch_steps.astype(jnp.int32),
         jnp.where(later, value, carry.losses),
         jnp.where(later, optax.tree.norm(grad), carry.grad_norms),
     )

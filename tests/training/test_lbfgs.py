@@ -8,6 +8,7 @@ import scipy.optimize
 
 from hyco_jax.training import lbfgs
 from tests import toy
+from tests.x64 import enable_x64
 
 pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
 
@@ -257,6 +258,24 @@ def test_the_state_keeps_structure_shapes_and_types(carry_memory):
         params, opt_state = result.params, result.opt_state
         assert toy.describe((params, opt_state)) == shapes
     assert minimize._cache_size() == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("carry_memory", [False, True])
+def test_under_x64_parameters_of_either_precision_keep_it(dtype, carry_memory):
+    with enable_x64():
+        goal = jnp.asarray([1.0, -2.0, 3.0], dtype)
+        minimize = make_minimize(
+            lambda p, goal: jnp.sum((p["x"] - goal) ** 2), 8, carry_memory
+        )
+        params = {"x": jnp.zeros(3, dtype)}
+        opt_state = init(params)
+        shapes = toy.describe((params, opt_state))
+        result = minimize(params, opt_state, goal)
+        assert toy.describe((result.params, result.opt_state)) == shapes
+        assert result.losses.dtype == dtype
+        assert result.num_iterations.dtype == result.num_evaluations.dtype == "int32"
+        np.testing.assert_allclose(result.params["x"], goal, rtol=1e-6)
 
 
 def test_the_many_small_gradients_of_a_field_are_no_obstacle():
