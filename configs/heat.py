@@ -5,9 +5,9 @@
 Expected of seed 0, relative error of the conductivity: guess 0.95, physical alone
 0.0049, hybrid 0.0040; test nRMSE: physical alone 0.00048, synthetic alone 0.22, hybrid
 physical 0.00047, hybrid synthetic 0.069. Doubling data.refine from 4 changes the truth
-by 0.0001, so it is 6. The physical model has 64² cells (on 32² the conductivity was 0.034 off); with
-two epochs a cycle instead of three hybrid synthetic's validation nRMSE was 0.080
-instead of 0.057.
+by 0.0001, so it is 6. The physical model has 64² cells (on 32² the conductivity was
+0.034 off); with two epochs a cycle instead of three hybrid synthetic's validation nRMSE
+was 0.080 instead of 0.057.
 
 Variants, as `--config=configs/heat.py:<variant>`:
     (none)     2-D, 32², walls at 0, the published "half" observed, with noise
