@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import tqdm.auto
+import tqdm
 from absl import logging
 
 from hyco_jax.hybrid import Cycle
@@ -107,7 +107,7 @@ def run(
     total = stage.num_cycles
     if calls:
         check_time(watch.limit, stage.name)
-    bar = tqdm.auto.tqdm(
+    bar = tqdm.tqdm(
         total=total, initial=done, desc=stage.name, disable=None, leave=True
     )
     with _listening() as stopping, bar:
