@@ -125,8 +125,8 @@ print(data)
 #
 # | | physical model | synthetic model |
 # |---|---|---|
-# | what it is | a solver of the equation above | a network that advances $u$ by one step |
-# | what it learns | $\Lambda$: the viscosity in every cell | $\Theta$: the network's weights |
+# | what it is | a solver of this equation | a network that steps in time |
+# | what it learns | $\Lambda$: the viscosity | $\Theta$: its weights |
 # | what it knows before | the equation, all but $\nu$ | nothing |
 # | how it is trained | L-BFGS on all data at once | Adam on small batches |
 #
