@@ -102,9 +102,9 @@ DEPTHS = (5, 10, 20, 50, 100)  # cm
 figure, axis = plt.subplots(figsize=(10, 3.2), layout="constrained")
 for i, depth in enumerate(DEPTHS):
     color = plt.cm.viridis(i / len(DEPTHS))
-    style = "k--" if depth == 20 else "-"
+    style = "--" if depth == 20 else "-"
     line = wide[f"temperature_{depth}cm"]
-    axis.plot(wide["date"], line, style, color=color, lw=1, label=f"{depth} cm")
+    axis.plot(wide["date"], line, style, color=color, lw=1.2, label=f"{depth} cm")
 axis.set(title="soil temperature; the dashed one is held out", ylabel="°C")
 axis.legend(ncols=5)
 plt.show()
