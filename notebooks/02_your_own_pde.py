@@ -8,7 +8,7 @@
 #
 # $$ \partial_t u = D\,\partial_{xx} u + r(x)\,u\,(1 - u), $$
 #
-# and the growth rate $r(x)$ is not known. Run the first three cells to see it.
+# and the growth rate $r(x)$ is not known. Run the first two cells to see it.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set up: installs hyco_jax where it is missing, and checks the device
@@ -70,6 +70,29 @@ assert promised in (None, backend), (
 )
 print(f"JAX {jax.__version__} computes on {jax.devices()[0].device_kind} ({backend})")
 
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Image, Markdown, display
+
+# Plain NumPy first: how such a population grows, on 64 cells of length 1.
+x = np.arange(64) + 0.5
+r = 1 + 0.5 * np.sin(np.pi / 32 * x)
+u = [0.3 + 0.1 * np.cos(np.pi / 8 * x)]
+for _ in range(20):
+    laplacian = np.roll(u[-1], 1) - 2 * u[-1] + np.roll(u[-1], -1)
+    u.append(u[-1] + 0.2 * (0.5 * laplacian + r * u[-1] * (1 - u[-1])))
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
+image = axes[0].imshow(u, origin="lower", aspect="auto", extent=(0, 64, 0, 4))
+axes[0].set(title="a population u(x, t)", xlabel="x", ylabel="t")
+figure.colorbar(image, ax=axes[0])
+axes[1].plot(x, r, "k")
+axes[1].set(
+    title="its growth rate r(x), which we want to find", xlabel="x", ylim=(0, 2)
+)
+plt.show()
+
 # %% [markdown]
 # ## The equation, in one cell
 #
@@ -79,10 +102,6 @@ print(f"JAX {jax.__version__} computes on {jax.devices()[0].device_kind} ({backe
 # `fields.to_array` translate.
 
 # %%
-import matplotlib.pyplot as plt
-import numpy as np
-from IPython.display import Image, Markdown, display
-
 import hyco_jax
 from hyco_jax.grids import fields, sampling
 from hyco_jax.grids.fields import flow
@@ -198,7 +217,6 @@ display(Image(figures["fields_u.png"], width=800))
 sim = data.test[0]
 u0 = data.truth.states[sim, 0]
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-x = problem.domain.coordinates()[:, 0]
 axis.plot(x, data.truth.states[sim, -1, :, 0], "k", label="truth")
 for name, model in [("physical", result.physical), ("synthetic", result.synthetic)]:
     final = model.rollout(u0, options.num_steps)[-1, :, 0]

@@ -8,7 +8,7 @@
 # $$ \partial_t u = \partial_z \bigl(D\,\partial_z u\bigr), $$
 #
 # and the diffusivity $D$ of the soil is not known. The sensor at 20 cm is held out: how
-# well do the models predict it? Run the first three cells to see the data.
+# well do the models predict it? Run the first two cells to see the data.
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Set up: installs hyco_jax where it is missing, and checks the device
@@ -70,13 +70,6 @@ assert promised in (None, backend), (
 )
 print(f"JAX {jax.__version__} computes on {jax.devices()[0].device_kind} ({backend})")
 
-# %% [markdown]
-# ## The table
-#
-# A row for each day, and a column for each depth. The data are from the U.S. Climate
-# Reference Network (NOAA). To use a file of your own, put it beside the notebook and
-# change the names here.
-
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -95,9 +88,7 @@ wide = pd.read_csv(found[0], parse_dates=["date"])
 wide = wide[wide["station"] == 53877]
 if TINY:
     wide = wide[:40]
-wide.head()
 
-# %%
 DEPTHS = (5, 10, 20, 50, 100)  # cm
 figure, axis = plt.subplots(figsize=(10, 3.2), layout="constrained")
 for i, depth in enumerate(DEPTHS):
@@ -108,6 +99,16 @@ for i, depth in enumerate(DEPTHS):
 axis.set(title="soil temperature; the dashed one is held out", ylabel="°C")
 axis.legend(ncols=5)
 plt.show()
+
+# %% [markdown]
+# ## The table
+#
+# A row for each day, and a column for each depth. The data are from the U.S. Climate
+# Reference Network (NOAA). To use a file of your own, put it beside the notebook and
+# change the names above.
+
+# %%
+wide.head()
 
 # %% [markdown]
 # The deeper a sensor, the later and the weaker it feels a warm day. How much later and
