@@ -74,6 +74,7 @@ import numpy as np
 from IPython.display import Image, Markdown, display
 
 import hyco_jax
+from hyco_jax.networks.settings import FiltersSettings
 from hyco_jax.pde import burgers
 
 cells, steps = (16, 8) if TINY else (64, 40)
@@ -149,9 +150,15 @@ settings = hyco_jax.Settings(
             kind="field", guess=2.0, bounds=(0.25, 6.0), h1_weight=1e-2
         )
     },
-    synthetic=hyco_jax.SyntheticSettings(name="convnet", horizons=(0,)),
+    synthetic=hyco_jax.SyntheticSettings(
+        name="convnet",
+        convnet=FiltersSettings(filters=(8,) if TINY else (16, 32, 64)),
+        horizons=(0,),
+    ),
     hybrid=hyco_jax.HybridSettings(
-        cycles=2 if TINY else 12, warmup=1, steps_synthetic_to_physical=4
+        cycles=2 if TINY else 12,
+        warmup=0 if TINY else 1,
+        steps_synthetic_to_physical=4,
     ),
     physical=hyco_jax.PhysicalSettings(
         num_iterations=5 if TINY else 40, generated_horizon=4
