@@ -136,7 +136,7 @@ tables = [
 table = pd.concat(tables, ignore_index=True)
 
 # The profile of the first day is interpolated from five readings, so the first ten days
-# tell little about the soil. They drive the ends, and nothing else.
+# tell little about the soil: of these days, only the ends of the column are used.
 ends = table["sensor"].isin(["5 cm", "100 cm"])
 day = table["time"] / soil.DAY
 table = table[ends | (day == 0) | (day >= 10)]

@@ -4,7 +4,7 @@
 # Burgers' equation in two dimensions, on 128² cells and 99 steps: the size of the
 # HYCO-PhiFlow code that this library follows. It is meant for an accelerator. Colab's
 # runtimes end when they like; a run with a `workdir` is saved after every cycle, and
-# the same call goes on where it stopped, to the same bits.
+# the same call goes on where it stopped (on a CPU to the same bits).
 #
 # In Colab, choose *Runtime > Change runtime type* and a GPU or TPU first. The first
 # cell fails if JAX does not find what that runtime promises. The picture below shows
@@ -130,7 +130,7 @@ for device in jax.devices():
     print(device, "|", device.device_kind)
 if jax.default_backend() == "cpu" and not TINY:
     print(
-        "This is a CPU. What follows works here too, but at full size it takes hours: "
+        "This is a CPU. What follows works here too, but slowly at full size: "
         "choose another runtime, or set TINY = True in the first cell."
     )
 size = 256 if TINY else 4096
