@@ -45,8 +45,8 @@ PLUME = {
     },
     "data": {"num_steps": 16, "scale": 4.0, "region": ((0.0, 1.0), (0.0, 0.5))},
     "physical": {"num_iterations": 5},
-    # With 9 cycles hybrid synthetic's validation nRMSE is 0.172 instead of 0.185, and a
-    # default takes longer than 5 minutes.
+    # With 9 cycles hybrid synthetic's validation nRMSE is 0.172 instead of 0.185, and
+    # this slowest of the defaults takes half a minute more.
     "hybrid": {"cycles": 8, "alpha_physical": 1e-5},
     "eval_every": 5,
 }
