@@ -1,5 +1,7 @@
 """Smoke at 128²: a rollout and a gradient, beside PhiFlow's own step."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -20,19 +22,14 @@ _NUM_PHIFLOW_STEPS = 5
 def smoke_rollout(repeats: int) -> list[Row]:
     """Times 100 steps at 128²; those of PhiFlow are fewer and scaled per step."""
     domain, step, values, u = _set_up()
-    accurate = {scheme: _make_step(domain, scheme) for scheme in _SECOND_ORDER}
+    accurate = [(s, _rollout(_make_step(domain, s), values)) for s in _SECOND_ORDER]
     phiflow = _make_phiflow_step(domain, values)
-    ours = jax.jit(lambda u: _advance(lambda u: step(values, u), u, 100))
+    ours = _rollout(step, values)
     few = jax.jit(lambda u: _advance(lambda u: step(values, u), u, _NUM_PHIFLOW_STEPS))
     other = jax.jit(lambda u: _advance(phiflow, u, _NUM_PHIFLOW_STEPS))
-
-    def rollout(step):
-        hundred = jax.jit(lambda u: _advance(lambda u: step(values, u), u, 100))
-        return Call(lambda: hundred(u))
-
     calls = {
-        "ours": Call(lambda: ours(u)),
-        **{f"ours, {scheme}": rollout(step) for scheme, step in accurate.items()},
+        "ours": Call(functools.partial(ours, u)),
+        **{f"ours, {name}": Call(functools.partial(f, u)) for name, f in accurate},
         "phiflow step with CG": Call(lambda: other(u), 100 / _NUM_PHIFLOW_STEPS),
     }
     samples = measure.alternate(calls, repeats)
@@ -46,6 +43,10 @@ def smoke_rollout(repeats: int) -> list[Row]:
         ),
     }
     return [Row("smoke_rollout", samples.pop("ours"), "s", samples, 1.0, notes)]
+
+
+def _rollout(step, values):
+    return jax.jit(lambda u: _advance(lambda u: step(values, u), u, 100))
 
 
 def smoke_gradient(repeats: int) -> list[Row]:

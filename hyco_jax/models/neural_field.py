@@ -95,14 +95,12 @@ def neural_field(
         mean, std = record["mean"], record["std"]
         features = [record["which"][sim]]
         if driven:
-            at_points = _driven(record["driven"], sim, time, position, domain)
-            seen = [
-                _driven(
-                    record["driven"], sim, time, jnp.full_like(position, end), domain
-                )
-                for end in ends
-            ]
-            seen = seen or [at_points]
+
+            def read(place):
+                return _driven(record["driven"], sim, time, place, domain)
+
+            at_points = read(position)
+            seen = [read(jnp.full_like(position, end)) for end in ends] or [at_points]
             features += [(value - mean[-driven:]) / std[-driven:] for value in seen]
         share = position / jnp.asarray(domain.extent, position.dtype)
         out = jax.vmap(

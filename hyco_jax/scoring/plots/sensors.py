@@ -100,15 +100,17 @@ def _ends(arrays, rows) -> list[int]:
 def _write(ax, arrays, rows, is_line):
     """Writes the names of sensors where they end, of close ones one above the other."""
     position, time = arrays["readings/position"], arrays["readings/time"]
-    previous, lifted = -np.inf, False
-    for row in sorted(rows, key=lambda row: position[row, 0]):
-        share = position[row, 0] / arrays["extent"][0]
-        lifted = is_line and share - previous < CLOSE and not lifted
-        previous = share
+    lifted, previous = set(), None
+    for row in sorted(rows, key=lambda row: position[row, 0]) if is_line else ():
+        if previous is not None and previous not in lifted:
+            gap = position[row, 0] - position[previous, 0]
+            lifted |= {row} if gap < CLOSE * arrays["extent"][0] else set()
+        previous = row
+    for row in rows:
         ax.annotate(
             str(arrays["readings/sensors"][arrays["readings/sensor"][row]]),
             (*position[row], time[row])[:2],
-            xytext=(0, 13 if lifted else 5) if is_line else (5, 5),
+            xytext=(0, 13 if row in lifted else 5) if is_line else (5, 5),
             textcoords="offset points",
             ha="center" if is_line else "left",
             fontsize=7.5,
