@@ -26,7 +26,7 @@ _SECTIONS = {
     "data": (DataSettings, "data."),
 }
 _MARKER = re.compile(r"<!-- keys: (\w+) -->")
-_HEADER = ("key", "default", "allowed", "meaning", "read")
+_HEADER = ("key, default", "meaning", "allowed")
 
 
 def on_page_markdown(markdown, **_):
@@ -91,12 +91,11 @@ def _table(leaves):
 
 def _row(leaf):
     when = " and ".join(condition.text() for condition in leaf.conditions)
+    meaning = f"{leaf.key.doc}. Read only with {when}." if when else leaf.key.doc
     cells = (
-        _code(leaf.dotted),
-        _code(repr(leaf.value)),
+        f"{_code(leaf.dotted)}<br>{_code(repr(leaf.value))}",
+        html.escape(meaning[:1].upper() + meaning[1:], quote=False),
         html.escape(leaf.key.rule.text, quote=False),
-        html.escape(leaf.key.doc, quote=False),
-        html.escape(f"only with {when}" if when else "always", quote=False),
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
