@@ -22,16 +22,16 @@ class GridSettings:
     """The grids and the time step; each PDE file adds its own keys."""
 
     resolution: tuple[int, ...] = key(
-        (128,), "cells of the data's grid along each axis", rules.RESOLUTION
+        (128,), "number of cells of the data's grid along each axis", rules.RESOLUTION
     )
     extent: tuple[float, ...] = key(
-        (64.0,), "lengths of the box, in the PDE's unit", rules.EXTENT
+        (64.0,), "length of the box along each axis, in the PDE's unit", rules.EXTENT
     )
     dt: float = key(0.5, "time step of the data and of both models", rules.positive())
     physics_resolution: tuple[int, ...] = key(
         (),
-        "cells of the physical model's grid, the data's divided or multiplied by a "
-        "whole number; (): as the data's",
+        "number of cells of the physical model's grid along each axis, the data's "
+        "divided or multiplied by a whole number; (): as the data's",
         rules.RESOLUTION_OR_NONE,
     )
 

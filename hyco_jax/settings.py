@@ -17,54 +17,66 @@ _EVERY = rules.integer(1, 1_000_000)
 class HybridSettings:
     """How the two models learn from each other."""
 
-    cycles: int = key(18, "hybrid cycles", rules.integer(1, 1_000_000))
+    cycles: int = key(18, "number of hybrid cycles", rules.integer(1, 1_000_000))
     warmup: int = key(
-        2, "cycles of the synthetic model alone before", rules.integer(0, 1_000_000)
+        2,
+        "cycles in which the synthetic model trains alone before the first hybrid one",
+        rules.integer(0, 1_000_000),
     )
     cycles_per_call: int = key(
-        1, "cycles of one program, between two saves", rules.integer(1, 100_000)
+        1,
+        "cycles that one compiled program makes; checkpoints are only saved between "
+        "calls of it",
+        rules.integer(1, 100_000),
     )
     alpha_synthetic: float = key(
         10.0,
-        "weight of physical predictions in the synthetic loss",
+        "weight of the physical model's predictions in the synthetic model's loss",
         rules.not_negative(),
     )
     alpha_physical: float = key(
         1e-3,
-        "weight of synthetic predictions in the physical loss",
+        "weight of the synthetic model's predictions in the physical model's loss",
         rules.not_negative(),
     )
     trust_power: float = key(
         1.0,
-        "power of the trust that multiplies both alphas; with 0 there is none, and the "
-        "end of the training records is not held out for it",
+        "power of the trust that multiplies both alphas; 0 switches trust off, and "
+        "the end of the training records is then not held out for it",
         rules.not_negative(100.0),
     )
     num_physical_to_synthetic: int = key(
         12,
-        "initial states from which the physical model predicts for the synthetic one",
+        "number of initial states from which the physical model predicts for the "
+        "synthetic one in a cycle",
         rules.integer(1, 100_000),
     )
     steps_physical_to_synthetic: int = key(
-        0, "steps of these; 0: the training record's", rules.integer(0, 10_000)
+        0,
+        "steps of these predictions; 0: as many as the training records have",
+        rules.integer(0, 10_000),
     )
     num_synthetic_to_physical: int = key(
         4,
-        "initial states from which the synthetic model predicts for the physical one",
+        "number of initial states from which the synthetic model predicts for the "
+        "physical one in a cycle",
         rules.integer(1, 100_000),
     )
     steps_synthetic_to_physical: int = key(
-        10, "steps of these; 0: the training record's", rules.integer(0, 10_000)
+        10,
+        "steps of these predictions; 0: as many as the training records have",
+        rules.integer(0, 10_000),
     )
     ghost_points: int = key(
         600,
-        "points of a simulation at which models answer each other where data are at "
-        "points; drawn afresh in each cycle",
+        "where data are at points: number of points of each simulation at which the "
+        "models answer each other, drawn afresh in each cycle",
         rules.integer(1, 1_000_000),
     )
     ghost_region: tuple[tuple[float, float], ...] = key(
         (),
-        "(lower, upper) of these along each axis, as shares of the extent; (): all",
+        "box from which ghost points are drawn, (lower, upper) along each axis as "
+        "shares of the extent; (): the whole box",
         rules.REGION_OR_NONE,
     )
 
@@ -77,7 +89,7 @@ class Settings:
         coefficients: Of each coefficient of the PDE, by name.
     """
 
-    seed: int = key(0, "of all random draws", rules.integer(0, 2**31 - 1))
+    seed: int = key(0, "seed of all random draws", rules.integer(0, 2**31 - 1))
     mode: str = key(
         "hybrid",
         "what is trained: both models together, or one alone",
@@ -85,7 +97,7 @@ class Settings:
     )
     baselines: bool = key(
         True,
-        "train each model alone as well",
+        "in mode hybrid, whether each model is trained alone as well",
         rules.FLAG,
     )
     coefficients: Mapping[str, CoefficientSettings] = mapping()

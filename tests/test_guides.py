@@ -59,3 +59,16 @@ def test_ten_lines_take_a_table_of_sensors_to_the_score_of_those_held_out(
     score = {row: values["held_out/chi2"] for row, values in rows.items()}
     assert score["hybrid_synthetic"] < 1.1 * score["physical_alone"]
     assert score["hybrid_synthetic"] < 0.2 * score["interpolation"]
+
+
+def test_a_file_on_a_grid_says_which_grid_it_is(tmp_path, monkeypatch):
+    xarray = pytest.importorskip("xarray")
+    shape, names = (5, 4, 3), ("time", "lon", "lat")
+    axes = {name: 2.0 * np.arange(n) for name, n in zip(names, shape, strict=True)}
+    values = {"temperature": (names, np.random.default_rng(0).random(shape))}
+    monkeypatch.chdir(tmp_path)
+    xarray.Dataset(values, axes).to_netcdf("weather.nc", engine="h5netcdf")
+    names = {"__name__": "__main__"}
+    exec(pages.block("docs/pages/guides/data.md", "grid-file"), names)
+    assert names["facts"].domain.resolution == shape[1:] and names["facts"].dt == 2
+    assert names["data"].observed.states.shape == (1, *shape, 1)

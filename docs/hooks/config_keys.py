@@ -91,7 +91,9 @@ def _table(leaves):
 
 def _row(leaf):
     when = " and ".join(condition.text() for condition in leaf.conditions)
-    meaning = f"{leaf.key.doc}. Read only with {when}." if when else leaf.key.doc
+    meaning = f"{leaf.key.doc}."
+    if when:
+        meaning += f" Read only with {when}."
     cells = (
         f"{_code(leaf.dotted)}<br>{_code(repr(leaf.value))}",
         html.escape(meaning[:1].upper() + meaning[1:], quote=False),

@@ -34,10 +34,19 @@ TASKS = ("generate", "train", "evaluate")
 class Experiment(Settings):
     """The settings of a fit, of its problem and of its data."""
 
-    experiment_name: str = key("", "the PDE", rules.TEXT)
-    variant: str = key("default", "of the config file", rules.TEXT)
-    notes: str = key("", "anything", rules.TEXT)
-    tasks: tuple[str, ...] = key(TASKS, "what a run does", rules.subset(*TASKS))
+    experiment_name: str = key(
+        "", "name of the PDE; the experiment sets it", rules.TEXT
+    )
+    variant: str = key(
+        "default", "name of the variant of the config file, which sets it", rules.TEXT
+    )
+    notes: str = key("", "any text, for the record", rules.TEXT)
+    tasks: tuple[str, ...] = key(
+        TASKS,
+        "what a run does: simulate data, train, score a finished run on its own or "
+        "other data",
+        rules.subset(*TASKS),
+    )
     pde: GridSettings = section(GridSettings)
     data: DataSettings = section(DataSettings)
 

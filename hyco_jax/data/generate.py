@@ -20,32 +20,54 @@ class DataSettings:
     """How data are simulated and observed, or where they are."""
 
     path: str = key(
-        "", "an .npz file; by default the workdir's own data.npz", rules.TEXT
+        "",
+        "an .npz file with the data; '': simulate them, or read those of the workdir",
+        rules.TEXT,
     )
     num_sims: int = key(
-        5, "simulations, those for the test apart", rules.integer(1, 100_000)
+        5,
+        "number of simulations, without those that are drawn apart for the test",
+        rules.integer(1, 100_000),
     )
-    num_steps: int = key(50, "steps of a simulation", rules.integer(1, 100_000))
-    train_sim: tuple[int, ...] = key((0, 1, 2), "what models learn from", rules.SIMS)
-    val_sim: tuple[int, ...] = key((3, 4), "what settings are chosen by", rules.SIMS)
+    num_steps: int = key(
+        50, "number of steps of a simulation", rules.integer(1, 100_000)
+    )
+    train_sim: tuple[int, ...] = key(
+        (0, 1, 2), "simulations that models learn from", rules.SIMS
+    )
+    val_sim: tuple[int, ...] = key(
+        (3, 4), "simulations that settings are chosen by", rules.SIMS
+    )
     test_sim: tuple[int, ...] = key(
         (),
-        "what is reported; (): as many as val_sim, drawn with another seed",
+        "simulations that are reported; (): as many as val_sim, drawn with another "
+        "seed",
         rules.SIMS_OR_NONE,
     )
     refine: int = key(
-        4, "data come from a grid so many times finer", rules.integer(1, 64)
+        4,
+        "how many times finer the grid is on which data are simulated",
+        rules.integer(1, 64),
     )
     scale: float = key(
         8.0, "correlation length of the initial states", rules.positive()
     )
-    amplitude: float = key(1.0, "their root mean square", rules.positive())
-    region: tuple[tuple[float, float], ...] = key(
-        ((0.25, 0.75),), "observed box, in fractions of the extent", rules.REGION
+    amplitude: float = key(
+        1.0, "root mean square of the initial states", rules.positive()
     )
-    every: int = key(1, "observe every n-th step", rules.integer(1, 100_000))
+    region: tuple[tuple[float, float], ...] = key(
+        ((0.25, 0.75),),
+        "box that is observed, (lower, upper) along each axis as shares of the extent",
+        rules.REGION,
+    )
+    every: int = key(
+        1, "every how many steps the state is observed", rules.integer(1, 100_000)
+    )
     noise_std: float = key(
-        0.05, "relative to each quantity's standard deviation", rules.not_negative(1e6)
+        0.05,
+        "standard deviation of the noise, relative to each quantity's standard "
+        "deviation",
+        rules.not_negative(1e6),
     )
 
     @property

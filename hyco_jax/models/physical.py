@@ -38,45 +38,67 @@ class CoefficientSettings:
     )
     guess: float = key(
         0.0,
-        "initial value; of bumps, the value far away from them",
+        "value from which the fit starts; of bumps, the value far away from them",
         rules.number(),
         when={"kind": _FITTED},
     )
     bounds: tuple[float, ...] = key(
         (),
-        "(lower, upper) of a positive coefficient, () of a signed one",
+        "(lower, upper) bounds of a positive coefficient; () for a signed one, "
+        "which has none",
         rules.BOUNDS_OR_NONE,
         when={"kind": _FITTED},
     )
     num_modes: int = key(
-        4, "waves along each axis", rules.integer(1, 512), when={"kind": "fourier"}
+        4,
+        "number of waves along each axis",
+        rules.integer(1, 512),
+        when={"kind": "fourier"},
     )
     num_knots: int = key(
-        4, "knots along each axis", rules.integer(2, 512), when={"kind": "knots"}
+        4,
+        "number of knots along each axis",
+        rules.integer(2, 512),
+        when={"kind": "knots"},
     )
     amplitudes: tuple[float, ...] = key(
-        (), "initial amplitudes", rules.NUMBERS, when={"kind": "bumps"}
+        (),
+        "amplitudes of the bumps from which the fit starts",
+        rules.NUMBERS,
+        when={"kind": "bumps"},
     )
     centers: tuple[tuple[float, ...], ...] = key(
-        (), "initial centres", rules.POINTS, when={"kind": "bumps"}
+        (),
+        "centres of the bumps from which the fit starts",
+        rules.POINTS,
+        when={"kind": "bumps"},
     )
-    width: float = key(1.0, "initial width", rules.positive(), when={"kind": "bumps"})
+    width: float = key(
+        1.0,
+        "width of the bumps from which the fit starts",
+        rules.positive(),
+        when={"kind": "bumps"},
+    )
     fit_width: bool = key(
         True, "whether the width is fitted", rules.FLAG, when={"kind": "bumps"}
     )
     bound_amplitudes: bool = key(
         True,
-        "whether amplitudes lie from 0 to twice the upper bound; else only their sum "
-        "is cut at the bounds",
+        "whether each amplitude lies between 0 and twice the upper bound; else "
+        "amplitudes are free, and only their sum is cut at the bounds",
         rules.FLAG,
         when={"kind": "bumps"},
     )
     fixed: bool = key(
-        False, "whether it stays at its guess", rules.FLAG, when={"kind": _FITTED}
+        False,
+        "whether the coefficient stays at its guess",
+        rules.FLAG,
+        when={"kind": _FITTED},
     )
     h1_weight: float = key(
         0.0,
-        "of the penalty mean |∇coefficient|², in the inverse square of its unit",
+        "weight of the penalty mean |∇coefficient|² in the loss, in the inverse "
+        "square of the gradient's unit",
         rules.not_negative(),
         when={"kind": ("field", "fourier", "bumps", "knots")},
     )

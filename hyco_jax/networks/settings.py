@@ -26,69 +26,93 @@ _DEPTH = rules.integer(1, 64)
 class UNetSettings:
     """Of `networks.UNet`."""
 
-    levels: int = key(3, "resolutions, each half the one above", rules.integer(1, 16))
-    filters: int = key(24, "channels at full resolution", _WIDTH)
-    doubling: bool = key(False, "whether each level has twice the channels", rules.FLAG)
+    levels: int = key(
+        3, "number of resolutions, each half the one above", rules.integer(1, 16)
+    )
+    filters: int = key(24, "number of channels at full resolution", _WIDTH)
+    doubling: bool = key(
+        False, "whether each level has twice the channels of the one above", rules.FLAG
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class FiltersSettings:
     """Of `networks.ResNet` and `networks.ConvNet`."""
 
-    filters: tuple[int, ...] = key((16, 32, 64), "channels of each block", _FILTERS)
+    filters: tuple[int, ...] = key(
+        (16, 32, 64), "number of channels of each block", _FILTERS
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class FNOSettings:
     """Of `networks.FNO`."""
 
-    modes: int = key(12, "waves along each axis", _WIDTH)
-    width: int = key(24, "channels", _WIDTH)
-    depth: int = key(4, "layers", _DEPTH)
+    modes: int = key(12, "number of waves that are kept along each axis", _WIDTH)
+    width: int = key(24, "number of channels", _WIDTH)
+    depth: int = key(4, "number of layers", _DEPTH)
 
 
 @dataclasses.dataclass(frozen=True)
 class TransformerSettings:
     """Of `networks.Transformer`."""
 
-    patch: int = key(4, "cells of a patch along each axis", rules.integer(1, 256))
-    width: int = key(64, "channels", _WIDTH)
-    depth: int = key(4, "layers", _DEPTH)
-    heads: int = key(4, "attention heads", rules.integer(1, 256))
+    patch: int = key(
+        4, "number of cells of a patch along each axis", rules.integer(1, 256)
+    )
+    width: int = key(64, "number of channels", _WIDTH)
+    depth: int = key(4, "number of layers", _DEPTH)
+    heads: int = key(4, "number of attention heads", rules.integer(1, 256))
 
 
 @dataclasses.dataclass(frozen=True)
 class FieldSettings:
     """Of `networks.FieldNetwork`, a function of position and time."""
 
-    widths: tuple[int, ...] = key((128, 128, 128), "of its hidden layers", _FILTERS)
+    widths: tuple[int, ...] = key(
+        (128, 128, 128), "widths of its hidden layers", _FILTERS
+    )
     activation: str = key(
         "tanh",
-        "between layers; sine: a SIREN",
+        "function between its layers; sine makes it a SIREN",
         rules.choice(*sorted(fields.ACTIVATIONS)),
     )
     normalise: bool = key(
-        True, "by mean and deviation of the training data", rules.FLAG
+        True,
+        "whether values are scaled by mean and deviation of the training data",
+        rules.FLAG,
     )
     scale: float = key(
         1.0,
-        "of what it predicts or adds, in standard deviations of the data if normalised",
+        "factor of what it predicts, or adds to what is known, in standard "
+        "deviations of the data if it normalises",
         rules.positive(),
     )
     space_octaves: int = key(
-        0, "waves of each coordinate: 1, 2, 4, ... periods", rules.integer(0, 12)
+        0,
+        "number of waves of each coordinate that are inputs: 1, 2, 4, ... periods",
+        rules.integer(0, 12),
     )
     time_octaves: int = key(
-        0, "waves of time: 1, 2, 4, ... periods", rules.integer(0, 12)
+        0,
+        "number of waves of time that are inputs: 1, 2, 4, ... periods",
+        rules.integer(0, 12),
     )
     space_range: float = key(
-        1.0, "half the length that a closed box has as an input", rules.positive()
+        1.0,
+        "half the length to which the coordinates of a closed box are scaled as inputs",
+        rules.positive(),
     )
     time_range: tuple[float, float] = key(
-        (-1.0, 1.0), "the record's start and end as an input", rules.INTERVAL
+        (-1.0, 1.0),
+        "interval to which the record's time is scaled as an input",
+        rules.INTERVAL,
     )
     frequency: float = key(
-        30.0, "of the first layer", rules.positive(), when={"activation": "sine"}
+        30.0,
+        "frequency of the first layer",
+        rules.positive(),
+        when={"activation": "sine"},
     )
 
 
@@ -103,7 +127,8 @@ class NetworkSettings:
 
     name: str = key(
         "unet",
-        "the network; field: a function of position and time, the others make a step",
+        "network of the synthetic model; field is a function of position and time, "
+        "the others make a step",
         rules.choice("field", *STEPPERS),
     )
     field: FieldSettings = section(FieldSettings, when={"name": "field"})
@@ -116,51 +141,53 @@ class NetworkSettings:
     )
     activation: str = key(
         "gelu",
-        "between layers",
+        "function between the layers",
         rules.choice(*sorted(networks.ACTIVATIONS)),
         when=_STEPS,
     )
     padding: str = key(
         "auto",
-        "at the sides: auto is CIRCULAR in a periodic box, SAME in a closed one",
+        "how convolutions go on at the sides; auto is CIRCULAR in a periodic box, "
+        "SAME in a closed one",
         rules.choice("auto", *convolution.PADDINGS),
         when=_STEPS,
     )
     coordinates: bool = key(
-        True, "channels that tell the position", rules.FLAG, when=_STEPS
+        True, "whether input channels tell the position", rules.FLAG, when=_STEPS
     )
     residual: bool = key(
         True,
-        "whether it predicts u + scale * network(u), or network(u)",
+        "whether it predicts u + scale * network(u), else network(u)",
         rules.FLAG,
         when=_STEPS,
     )
     scale: float = key(
         1.0,
-        "factor of the residual",
+        "factor of the residual, where the fit starts if it is learned",
         rules.positive(),
         when={"residual": True, **_STEPS},
     )
     learn_scale: bool = key(
         False,
-        "whether that factor is learned",
+        "whether the factor of the residual is learned",
         rules.FLAG,
         when={"residual": True, **_STEPS},
     )
     normalise: bool = key(
         False,
-        "by mean and deviation of the observed training data",
+        "whether states are scaled by mean and deviation of the observed training data",
         rules.FLAG,
         when=_STEPS,
     )
     precision: str = key(
         "default",
-        "of matrix products on GPU and TPU",
+        "precision of matrix products on GPU and TPU",
         rules.choice(*convolution.PRECISIONS),
     )
     remat: bool = key(
         False,
-        "compute steps again in the backward pass, to save memory",
+        "whether steps are computed again in the backward pass, which saves memory "
+        "and costs time",
         rules.FLAG,
         when=_STEPS,
     )

@@ -62,15 +62,23 @@ class Settings(TransportSettings):
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (100.0, 100.0)
     dt: float = 0.4
-    factor: float = key(1.0, "the true one, of the known swirl", rules.positive())
-    swirl_strength: float = key(0.25, "its largest angular velocity", rules.number())
+    factor: float = key(1.0, "true factor of the known swirl", rules.positive())
+    swirl_strength: float = key(
+        0.25, "largest angular velocity of the swirl", rules.number()
+    )
     modulation_strength: float = key(
         0.05,
-        "largest speed of the true one, in sides of the box a time",
+        "largest speed of the true modulation, in sides of the box per time",
         rules.number(),
     )
-    modulation_width: float = key(0.1, "of its ring, in sides", rules.positive())
-    num_lobes: int = key(3, "its waves around the ring", rules.integer(0, 10_000))
+    modulation_width: float = key(
+        0.1,
+        "width of the ring on which the modulation lies, in sides of the box",
+        rules.positive(),
+    )
+    num_lobes: int = key(
+        3, "number of waves of the modulation around its ring", rules.integer(0, 10_000)
+    )
 
 
 @dataclasses.dataclass(frozen=True)

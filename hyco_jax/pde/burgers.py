@@ -56,16 +56,21 @@ class Settings(TransportSettings):
     scheme: str = "central"
     substeps: int = key(
         0,
-        "of a step, or of a semi-Lagrangian one's diffusion; 0: the fewest stable ones",
+        "number of substeps of a step (of semi_lagrangian, of its diffusion alone); "
+        "0: the fewest that are stable",
         checks.SUBSTEPS_RULE,
     )
     viscosity: str = key(
         "sine_squared",
-        "the true one: offset + scale Π sin²(πx/L), or constant",
+        "true viscosity: offset + scale Π sin²(πx/L), or constant",
         rules.choice("sine_squared", "constant"),
     )
-    viscosity_scale: float = key(3.0, "see viscosity", rules.not_negative())
-    viscosity_offset: float = key(1.0, "see viscosity", rules.not_negative())
+    viscosity_scale: float = key(
+        3.0, "scale of the true viscosity", rules.not_negative()
+    )
+    viscosity_offset: float = key(
+        1.0, "offset of the true viscosity", rules.not_negative()
+    )
 
 
 def make_problem(

@@ -61,11 +61,15 @@ class Settings(GridSettings):
     resolution: tuple[int, ...] = (32, 32)
     extent: tuple[float, ...] = (50.0, 50.0)
     dt: float = 25.0
-    substeps: int = key(0, "0: of length 1 at most", checks.SUBSTEPS_RULE)
-    diffusivity_u: float = key(0.20, "the true one", rules.positive())
-    diffusivity_v: float = key(0.08, "the true one", rules.positive())
-    feed: float = key(0.018, "the true one", rules.positive())
-    kill: float = key(0.051, "the true one", rules.positive())
+    substeps: int = key(
+        0,
+        "number of substeps of a step; 0: so many that none is longer than 1",
+        checks.SUBSTEPS_RULE,
+    )
+    diffusivity_u: float = key(0.20, "true diffusivity of u", rules.positive())
+    diffusivity_v: float = key(0.08, "true diffusivity of v", rules.positive())
+    feed: float = key(0.018, "true feed rate", rules.positive())
+    kill: float = key(0.051, "true kill rate", rules.positive())
 
 
 # Of the published test, arXiv 2602.23859.
@@ -77,10 +81,14 @@ class DataSettings(generate.DataSettings):
     """How data are simulated and observed, or where they are."""
 
     scale: float = key(6.0, "radius of the blobs of v at t = 0", rules.positive())
-    amplitude: float = key(0.5, "their height", rules.positive(1.0))
-    num_blobs: int = key(3, "blobs of a state", rules.integer(1, 10_000))
+    amplitude: float = key(0.5, "height of the blobs", rules.positive(1.0))
+    num_blobs: int = key(
+        3, "number of blobs in an initial state", rules.integer(1, 10_000)
+    )
     initial: str = key(
-        "blobs", "disc: the first is the published one", rules.choice("blobs", "disc")
+        "blobs",
+        "initial states: blobs, or disc, where the first is the published one",
+        rules.choice("blobs", "disc"),
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
 

@@ -66,25 +66,36 @@ class Settings(GridSettings):
     dt: float = 0.08
     boundary: str = key(
         "dirichlet",
-        "walls at 0, or none; nodes: the outermost cells are the walls, as published",
+        "dirichlet: walls at 0; periodic: none; nodes: the outermost cells are "
+        "walls at 0, as published",
         rules.choice("dirichlet", "periodic", "nodes"),
     )
-    form: str = key("laplacian", "κ∇²u as published, or ∇·(κ∇u)", rules.choice(*FORMS))
+    form: str = key(
+        "laplacian",
+        "form of the equation: κ∇²u as published, or ∇·(κ∇u)",
+        rules.choice(*FORMS),
+    )
     substeps: int = key(
-        0, "of a field κ; 0: as many as stability needs", checks.SUBSTEPS_RULE
+        0,
+        "number of substeps of a step, where κ is a field; 0: as many as stability "
+        "needs",
+        checks.SUBSTEPS_RULE,
     )
     integrator: str = key(
         "ssp2",
-        "of a field κ: second order, or euler, as published",
+        "integrator where κ is a field: of second order, or euler, as published",
         rules.choice("ssp2", "euler"),
     )
     conductivity: str = key(
         "two_bumps",
-        "the true one, as published or constant",
+        "true conductivity: as published, or constant",
         rules.choice("two_bumps", "constant"),
     )
     conductivity_value: float = key(
-        1.0, "of a constant one", rules.positive(), when={"conductivity": "constant"}
+        1.0,
+        "true conductivity, if it is constant",
+        rules.positive(),
+        when={"conductivity": "constant"},
     )
 
 
@@ -95,14 +106,14 @@ class DataSettings(generate.DataSettings):
     scale: float = 1.0
     initial: str = key(
         "random",
-        "states at t = 0; two_gaussians: the first is the published one",
+        "states at t = 0; two_gaussians: the first of them is the published one",
         rules.choice("random", "two_gaussians"),
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
     sensors: str = key(
         "",
-        "moving sensors of the published tests in the place of a grid, by the part of "
-        "the box in which they start",
+        "moving sensors of the published tests take the place of a grid; the part "
+        "of the box in which they start",
         rules.choice("", *heat_sensors.PARTS),
     )
 

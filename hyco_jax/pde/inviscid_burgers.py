@@ -73,7 +73,8 @@ class DataSettings(generate.DataSettings):
 
     smoothness: float = key(
         0.0,
-        "of the initial states, as in PhiFlow's Noise; 0: a Gaussian spectrum",
+        "smoothness of the initial states, as in PhiFlow's Noise; 0: a Gaussian "
+        "spectrum",
         rules.not_negative(100.0),
     )
 

@@ -78,14 +78,19 @@ class Settings(TransportSettings):
     dt: float = 0.1
     substeps: int = key(
         0,
-        "of a step, or of a semi-Lagrangian one's viscosity; 0: the fewest stable ones",
+        "number of substeps of a step (of semi_lagrangian, of its viscosity alone); "
+        "0: the fewest that are stable",
         checks.SUBSTEPS_RULE,
     )
-    viscosity: float = key(0.02, "the true one", rules.positive())
+    viscosity: float = key(0.02, "true viscosity", rules.positive())
     forcing_strength: float = key(
-        1.0, "of the true force, strength sin(2πny/L) along x", rules.number()
+        1.0,
+        "strength of the true force, which is strength sin(2πny/L) along x",
+        rules.number(),
     )
-    wave_number: int = key(2, "n of the true force", rules.integer(1, 10_000))
+    wave_number: int = key(
+        2, "wave number n of the true force", rules.integer(1, 10_000)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +99,7 @@ class DataSettings(generate.DataSettings):
 
     scale: float = 0.6
     mean_flow: float = key(
-        0.5, "of the initial states, in units of the force", rules.number()
+        0.5, "mean flow of the initial states, in units of the force", rules.number()
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
 

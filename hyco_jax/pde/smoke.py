@@ -80,17 +80,25 @@ class Settings(TransportSettings):
     extent: tuple[float, ...] = (32.0, 32.0)
     substeps: int = key(
         0,
-        "of a step, or of a semi-Lagrangian one's viscosity; 0: the fewest stable ones",
+        "number of substeps of a step (of semi_lagrangian, of its viscosity alone); "
+        "0: the fewest that are stable",
         checks.SUBSTEPS_RULE,
     )
-    has_inflow: bool = key(True, "a source, else a cloud of smoke", rules.FLAG)
-    viscosity: float = key(0.1, "the true one", rules.not_negative())
-    buoyancy: float = key(1.0, "the true one, or its mean", rules.number())
+    has_inflow: bool = key(
+        True,
+        "whether a source emits smoke, else there is a cloud of it at the start",
+        rules.FLAG,
+    )
+    viscosity: float = key(0.1, "true viscosity", rules.not_negative())
+    buoyancy: float = key(1.0, "true buoyancy, or its mean", rules.number())
     buoyancy_variation: float = key(
-        0.0, "a field buoyancy + variation sin(2πx/L)", rules.number()
+        0.0,
+        "variation of a true buoyancy that is the field buoyancy + variation "
+        "sin(2πx/L)",
+        rules.number(),
     )
     inflow_rate: float = key(
-        0.2, "the true one", rules.not_negative(), when={"has_inflow": True}
+        0.2, "true inflow rate", rules.not_negative(), when={"has_inflow": True}
     )
 
 
@@ -99,10 +107,14 @@ class DataSettings(generate.DataSettings):
     """How data are simulated and observed, or where they are."""
 
     scale: float = key(
-        2.5, "radius of the source, or correlation length of smoke", rules.positive()
+        2.5,
+        "radius of the source, or correlation length of the cloud of smoke",
+        rules.positive(),
     )
     amplitude: float = key(
-        1.0, "of the source, or root mean square of smoke", rules.positive()
+        1.0,
+        "strength of the source, or root mean square of the cloud of smoke",
+        rules.positive(),
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
 

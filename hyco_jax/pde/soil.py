@@ -59,7 +59,9 @@ class Settings(GridSettings):
     resolution: tuple[int, ...] = (38,)
     extent: tuple[float, ...] = (0.95,)
     dt: float = DAY
-    substeps: int = key(2, "of a step", rules.integer(1, checks.MAX_SUBSTEPS))
+    substeps: int = key(
+        2, "number of substeps of a step", rules.integer(1, checks.MAX_SUBSTEPS)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,19 +70,21 @@ class DataSettings(generate.DataSettings):
 
     table: str = key(
         "experiments/data/soil_temperature.csv",
-        "a table of stations, see experiments/data",
+        "file with the table of stations, see experiments/data",
         rules.TEXT,
     )
     station: str = key("53877", "number of the station", rules.TEXT)
     spin_up: float = key(
         10.0,
-        "days after which readings count, but for the initial profile",
+        "days before which readings do not count, but for those of the ends and of the "
+        "initial profile",
         rules.not_negative(),
     )
     holds_out: str = key(
         "20 cm",
-        "what only scores see; with another than 20 cm, for choosing settings, nothing "
-        "reads 20 cm; in turn: 10 and 50 cm, a month each",
+        "sensor that only scores see; with another than 20 cm, which is for "
+        "choosing settings, nothing reads 20 cm; in turn: 10 and 50 cm, a month "
+        "each",
         rules.choice("10 cm", "20 cm", "50 cm", "in turn"),
     )
 

@@ -28,53 +28,69 @@ _ADAM = {"method": "adam"}
 class PhysicalSettings:
     """How the physical player trains."""
 
-    method: str = key("lbfgs", "the optimiser", rules.choice("lbfgs", "adam"))
+    method: str = key(
+        "lbfgs", "optimiser of the coefficients", rules.choice("lbfgs", "adam")
+    )
     learning_rate: float = key(
         1e-2, "largest step size of adam", rules.positive(), when=_ADAM
     )
     scheduler: str = key(
         "constant",
-        "that step size over the run: constant, falling to 0, or rising before",
+        "step size of adam over the run: constant, falling to 0 (cosine), or rising "
+        "before it falls (onecycle)",
         rules.choice(*optimizers.SCHEDULES),
         when=_ADAM,
     )
-    b1: float = key(0.9, "decay of adam's mean gradient", optimizers.DECAY, when=_ADAM)
-    b2: float = key(0.999, "decay of its mean square", optimizers.DECAY, when=_ADAM)
+    b1: float = key(
+        0.9, "decay of adam's mean of gradients", optimizers.DECAY, when=_ADAM
+    )
+    b2: float = key(
+        0.999, "decay of adam's mean of squared gradients", optimizers.DECAY, when=_ADAM
+    )
     keep_best: bool = key(
         True,
-        "whether a cycle ends at the best parameters it visited, else at its last: "
-        "a single update that raises the loss is then taken, as adam means it",
+        "whether a cycle ends at the best parameters that it visited, else at its "
+        "last ones: a single update that raises the loss is then taken, as adam "
+        "means it",
         rules.FLAG,
         when=_ADAM,
     )
     abs_tol: float = key(
         1e-9,
-        "L-BFGS stops when an iteration lowers the loss by less, in units of variance",
+        "L-BFGS stops when an iteration lowers the loss, in units of variance, by "
+        "less than this",
         rules.not_negative(),
         when={"method": "lbfgs"},
     )
     num_iterations: int = key(
-        40, "iterations of a cycle at most", rules.integer(1, 100_000)
+        40, "largest number of iterations in a cycle", rules.integer(1, 100_000)
     )
     horizon: int = key(
         10,
-        "steps of its real windows where all is observed, else it takes whole records",
+        "steps of its real windows where all is observed; else its windows are "
+        "whole records",
         rules.integer(1, 10_000),
     )
     generated_horizon: int = key(
-        10, "steps of its windows of synthetic predictions", rules.integer(1, 10_000)
+        10,
+        "steps of its windows of the synthetic model's predictions",
+        rules.integer(1, 10_000),
     )
     window_stride: int = key(
         1,
-        "distance of the starts of real windows where all is observed",
+        "where all is observed, steps from the start of one real window to that of "
+        "the next",
         rules.integer(1, 10_000),
     )
     window_chunk: int = key(
-        0, "windows in memory at once; 0: all", rules.integer(0, 100_000)
+        0,
+        "number of windows that are in memory at once; 0: all",
+        rules.integer(0, 100_000),
     )
     remat: bool = key(
         False,
-        "compute steps again in the backward pass, to save memory",
+        "whether steps are computed again in the backward pass, which saves memory "
+        "and costs time",
         rules.FLAG,
     )
 

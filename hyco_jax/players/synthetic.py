@@ -30,30 +30,40 @@ class SyntheticSettings(NetworkSettings, DescentSettings):
 
     horizons: tuple[int, ...] = key(
         (10, 10, 10, 0),
-        "steps of its real windows, in equal parts of the run; 0: the whole record",
+        "steps of its real windows, one number for each of equal parts of the run; "
+        "0: the whole record",
         rules.integers(0, 10_000),
     )
     generated_horizon: int = key(
-        4, "steps of its windows of physical predictions", rules.integer(1, 10_000)
+        4,
+        "steps of its windows of the physical model's predictions",
+        rules.integer(1, 10_000),
     )
-    num_epochs: int = key(2, "epochs of a cycle", rules.integer(1, 10_000))
+    num_epochs: int = key(2, "number of epochs in a cycle", rules.integer(1, 10_000))
     updates_per_epoch: int = key(
-        0, "updates of an epoch; 0: as all samples need", rules.integer(0, 1_000_000)
+        0,
+        "number of updates in an epoch; 0: as many as all samples need",
+        rules.integer(0, 1_000_000),
     )
     batch_size: int = key(
-        16, "windows of a batch; readings, of a field", rules.integer(1, 1_000_000)
+        16,
+        "number of windows in a batch; of a field, number of readings",
+        rules.integer(1, 1_000_000),
     )
     num_real: int = key(
-        3, "real ones of a batch in hybrid cycles", rules.integer(1, 1_000_000)
+        3,
+        "number of real windows in a batch of a hybrid cycle",
+        rules.integer(1, 1_000_000),
     )
     batch_chunk: int = key(
         0,
-        "windows whose gradient is in memory at once; 0: the batch",
+        "number of windows whose gradient is in memory at once; 0: the whole batch",
         rules.integer(0, 100_000),
     )
     input_noise: float = key(
         0.0,
-        "noise on its inputs, relative to each quantity's deviation",
+        "standard deviation of noise that is added to its inputs, relative to each "
+        "quantity's standard deviation",
         rules.not_negative(100.0),
     )
 

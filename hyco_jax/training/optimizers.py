@@ -22,23 +22,31 @@ class DescentSettings:
     """How the minibatch trainer descends."""
 
     optimizer: str = key(
-        "adam", "the update rule", rules.choice("adam", "adamw", "sgd")
+        "adam", "optimiser of the weights", rules.choice("adam", "adamw", "sgd")
     )
     scheduler: str = key(
         "cosine",
-        "the learning rate over the run: constant, falling to 0, or rising before",
+        "learning rate over the run: constant, falling to 0 (cosine), or rising "
+        "before it falls (onecycle)",
         rules.choice(*SCHEDULES),
     )
-    learning_rate: float = key(3e-3, "the largest learning rate", rules.positive())
-    b1: float = key(0.9, "decay of the mean gradient", DECAY, when=_ADAMS)
-    b2: float = key(0.999, "decay of the mean square", DECAY, when=_ADAMS)
+    learning_rate: float = key(
+        3e-3, "largest learning rate of the run", rules.positive()
+    )
+    b1: float = key(
+        0.9, "decay of the optimiser's mean of gradients", DECAY, when=_ADAMS
+    )
+    b2: float = key(0.999, "decay of its mean of squared gradients", DECAY, when=_ADAMS)
     weight_decay: float = key(
         0.0,
-        "decoupled for adamw, added to the gradient for the others",
+        "strength of weight decay: decoupled for adamw, added to the gradient for "
+        "the others",
         rules.not_negative(),
     )
     clip_norm: float = key(
-        1.0, "largest global norm of a gradient; 0: no limit", rules.not_negative()
+        1.0,
+        "largest global norm of a gradient, to which longer ones are cut; 0: no limit",
+        rules.not_negative(),
     )
 
 

@@ -25,14 +25,16 @@ class TransportSettings(GridSettings):
 
     scheme: str = key(
         "semi_lagrangian",
-        "of the transport: semi_lagrangian is first order and stable for every dt, "
-        "central second order for smooth states, limited for shocks and edges too",
+        "scheme of the transport: semi_lagrangian is of first order and stable for "
+        "every dt, central of second order for smooth states, limited of second "
+        "order for shocks and edges too",
         rules.choice("semi_lagrangian", *EULERIAN),
     )
     max_speed: float = key(
         0.0,
         "largest speed that may occur, which sets the substeps of the truth and of "
-        "schemes of second order; 0: from the initial states, or faster data",
+        "schemes of second order; 0: that of the initial states, or of the data "
+        "where these are faster",
         rules.not_negative(),
     )
 
