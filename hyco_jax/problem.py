@@ -119,8 +119,8 @@ class Problem:
         drive: Maps readings, a grid and the times `(T + 1,)` to the driven channels
             `(N, T + 1, *S, G)` and the rows `(R,)` that were used for that, which are
             neither trained on nor scored.
-        time_unit, length_unit: Of `dt` and of the domain, for the axes of figures; ""
-            where both are nondimensional.
+        time_unit: Of `dt`, for the axes of figures; "" where it is nondimensional.
+        length_unit: Of the domain, likewise.
         spec: Plain values that `hyco_jax.load` makes the problem from again, see
             `hyco_jax.pde.find`.
     """

@@ -282,7 +282,8 @@ def ring_modulation(
     Args:
         domain: The grid, 2-D or 3-D.
         strength: Largest speed, in shortest sides of the box per unit of time.
-        radius, width: Of the ring, in units of the shortest side.
+        radius: Of the ring, in units of the shortest side.
+        width: Of the ring, likewise.
         num_lobes: Number n of waves around the ring.
 
     Returns:
