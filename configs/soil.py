@@ -3,8 +3,8 @@
     python -m experiments.soil --config=configs/soil.py
 
 Expected of the default, RMSE at 20 cm in °C: interpolation 0.309, synthetic alone 0.41,
-both physical models 0.145, hybrid synthetic 0.175; diffusivity 7.6e-7 m²/s. README has
-all stations.
+both physical models 0.145, hybrid synthetic 0.175; diffusivity 7.6e-7 m²/s. The
+gallery, docs/pages/gallery.md, has all stations.
 
 Variants, as `--config=configs/soil.py:<variant>`:
     (none)                station 53877, the diffusivity a number

@@ -1,4 +1,4 @@
-"""One line of numbers for each of several runs, as README's gallery shows them.
+"""One line of numbers for each of several runs, as docs/pages/gallery.md has them.
 
 python -m experiments.gallery runs/heat runs/smoke [...]
 """
