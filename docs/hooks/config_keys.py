@@ -27,6 +27,10 @@ _SECTIONS = {
 }
 _MARKER = re.compile(r"<!-- keys: (\w+) -->")
 _HEADER = ("key, default", "meaning", "allowed")
+# Characters that leave room for the other columns.
+_LONG = 28
+# Equal to no default.
+_NEW = object()
 
 
 def on_page_markdown(markdown, **_):
@@ -69,9 +73,6 @@ def _differences(settings, shared, prefix):
     ]
 
 
-_NEW = object()
-
-
 def _role(role):
     words = ["positive" if role.is_positive else "of either sign"]
     words += ["a vector field" if role.is_vector else "a field"] * role.must_vary
@@ -95,7 +96,7 @@ def _row(leaf):
     if when:
         meaning += f" Read only with {when}."
     cells = (
-        f"{_code(leaf.dotted)}<br>{_code(repr(leaf.value))}",
+        f"{_key(leaf.dotted)}<br>{_code(repr(leaf.value))}",
         html.escape(meaning[:1].upper() + meaning[1:], quote=False),
         html.escape(leaf.key.rule.text, quote=False),
     )
@@ -103,5 +104,10 @@ def _row(leaf):
 
 
 def _code(text):
-    # A key may break where its parts meet.
-    return f"<code>{html.escape(text, quote=False).replace('.', '.<wbr>')}</code>"
+    return f"<code>{html.escape(text, quote=False)}</code>"
+
+
+def _key(dotted):
+    """A key, which may break where its parts meet if it is long."""
+    text = _code(dotted)
+    return text.replace(".", ".<wbr>") if len(dotted) > _LONG else text
