@@ -1,9 +1,16 @@
 """A guarded L-BFGS loop around `optax.lbfgs`, for objectives that change between calls.
 
-optax's state keeps the value, the gradient and the last update of the objective it
-last saw. In a hybrid cycle the generated data, and with them the objective, are new in
-every call, so these are re-evaluated here; the curvature memory is carried on or
-restarted (`carry_memory`).
+optax's state keeps the gradient and the last update of the objective it last saw. In a
+hybrid cycle the generated data, and with them the objective, are new in every call, so
+these are re-evaluated here; the curvature memory is carried on or restarted
+(`carry_memory`).
+
+The objective is a rollout of a PDE: to compile, and to evaluate, it is what costs. So
+the search is one loop with one evaluation in its body. `optax.lbfgs` with its own line
+search is three loops deep in evaluations: the start, the search for an interval and the
+zoom into it hold a copy of the objective each, and under `jax.vmap`, where both branches
+of a conditional are computed, each trial would be evaluated twice, and every member of a
+batch would wait for the slowest line search.
 """
 
 from collections.abc import Callable
@@ -12,6 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from optax._src import linesearch  # steps of a line search have no public name
 
 from hyco_jax.types import Array
 
@@ -19,6 +27,7 @@ CONVERGED, ITERATION_LIMIT, LINE_SEARCH_FAILED, NON_FINITE = range(4)
 STATUS = ("converged", "iteration limit", "line search failed", "non-finite")
 
 _MAX_LINESEARCH_STEPS = 20
+_init_search, _step_search, _ = linesearch.zoom_linesearch(_MAX_LINESEARCH_STEPS)
 
 
 class Result(NamedTuple):
@@ -45,10 +54,13 @@ class Result(NamedTuple):
 
 
 class _Carry(NamedTuple):
+    """Of the loop: the last accepted iterate, and the line search that starts there."""
+
     params: optax.Params
     opt_state: optax.OptState
     value: Array
     grad: optax.Params
+    search: linesearch.ZoomLinesearchState
     status: Array
     num_iterations: Array
     num_evaluations: Array
@@ -57,11 +69,8 @@ class _Carry(NamedTuple):
 
 
 def make_optimizer(memory_size: int = 10) -> optax.GradientTransformationExtraArgs:
-    """Makes optax's L-BFGS with its zoom line search (strong Wolfe conditions)."""
-    linesearch = optax.scale_by_zoom_linesearch(
-        _MAX_LINESEARCH_STEPS, initial_guess_strategy="one"
-    )
-    return optax.lbfgs(memory_size=memory_size, linesearch=linesearch)
+    """Makes optax's L-BFGS, which maps gradients to directions of descent."""
+    return optax.lbfgs(memory_size=memory_size, linesearch=None)
 
 
 def minimize(
@@ -102,36 +111,52 @@ def minimize(
 
     value_and_grad = jax.value_and_grad(objective)
     fresh = _strong(tx.init(params))
-    value, grad = value_and_grad(params)
+    carry = _before(params, opt_state if carry_memory else fresh, num_iterations)
+    num_before = 0
     if carry_memory:
-        start = _refresh(opt_state, fresh, params, grad, value_and_grad)
-    else:
-        start = fresh
-    norm = optax.tree.norm(grad)
-    size = num_iterations + 1
-    carry = _Carry(
-        params,
-        start,
-        value,
-        grad,
-        _status(
-            (~jnp.isfinite(value) | ~_finite(grad), NON_FINITE), (norm == 0, CONVERGED)
-        ),
-        jnp.zeros((), jnp.int32),
-        jnp.asarray(2 if carry_memory else 1, jnp.int32),
-        jnp.full((size,), value),
-        jnp.full((size,), norm),
-    )
+        # The gradient where the last iteration began, on the new objective.
+        previous_grad = value_and_grad(opt_state[0].params)[1]
+        num_before = 1
+    carry = carry._replace(num_evaluations=jnp.asarray(num_before, jnp.int32))
 
-    def proceed(carry):
-        return (carry.status == ITERATION_LIMIT) & (
-            carry.num_iterations < num_iterations
+    def is_first(carry):
+        return carry.num_evaluations == num_before
+
+    def proceeds(carry):
+        goes_on = carry.status == ITERATION_LIMIT
+        return is_first(carry) | goes_on & (carry.num_iterations < num_iterations)
+
+    def start(carry, value, grad):
+        if carry_memory:
+            memory = _refresh(opt_state, fresh, params, grad, previous_grad)
+            carry = carry._replace(opt_state=memory)
+        return _start(carry, value, grad)
+
+    def evaluate(carry):
+        value, grad = value_and_grad(_trial(carry.search))
+        first = is_first(carry)
+        carry = carry._replace(
+            search=_step(carry.search, value, grad),
+            num_evaluations=carry.num_evaluations + 1,
+        )
+        ended = carry.search.done | carry.search.failed
+        carry = jax.lax.switch(
+            jnp.where(first, 0, jnp.where(ended, 1, 2)),
+            (
+                lambda carry: start(carry, value, grad),
+                lambda carry: _end_iteration(carry, fresh, scale * abs_tol),
+                lambda carry: carry,
+            ),
+            carry,
+        )
+        return jax.lax.cond(
+            (first | ended) & proceeds(carry),
+            lambda carry: _begin_iteration(carry, tx),
+            lambda carry: carry,
+            carry,
         )
 
-    def iterate(carry):
-        return _iterate(carry, tx, objective, fresh, scale * abs_tol)
-
-    carry = jax.lax.while_loop(proceed, iterate, carry)
+    carry = jax.lax.while_loop(proceeds, evaluate, carry)
     return Result(
         carry.params,
         carry.opt_state,
@@ -143,23 +168,73 @@ def minimize(
     )
 
 
-def _iterate(carry: _Carry, tx, objective, fresh, abs_tol) -> _Carry:
-    updates, opt_state = tx.update(
-        carry.grad,
-        carry.opt_state,
-        carry.params,
-        value=carry.value,
-        grad=carry.grad,
-        value_fn=objective,
+def _before(params, opt_state, num_iterations) -> _Carry:
+    """Nothing is evaluated yet; a step along zeros asks for the start."""
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    zero = jnp.zeros((), jax.tree.leaves(params)[0].dtype)
+    curve = jnp.zeros((num_iterations + 1,), zero.dtype)
+    return _Carry(
+        params,
+        opt_state,
+        zero,
+        zeros,
+        _strong(_init_search(zeros, params, value=zero, grad=zeros)),
+        jnp.asarray(ITERATION_LIMIT, jnp.int32),
+        jnp.zeros((), jnp.int32),
+        jnp.zeros((), jnp.int32),
+        curve,
+        curve,
     )
-    search = opt_state[-1]
-    params = optax.apply_updates(carry.params, updates)
+
+
+def _start(carry: _Carry, value, grad) -> _Carry:
+    norm = optax.tree.norm(grad)
+    status = _status(
+        (~jnp.isfinite(value) | ~_finite(grad), NON_FINITE), (norm == 0, CONVERGED)
+    )
+    return carry._replace(
+        value=value,
+        grad=grad,
+        status=status,
+        losses=jnp.full_like(carry.losses, value),
+        grad_norms=jnp.full_like(carry.grad_norms, norm),
+    )
+
+
+def _begin_iteration(carry: _Carry, tx) -> _Carry:
+    """Chooses a direction."""
+    updates, opt_state = tx.update(carry.grad, carry.opt_state, carry.params)
+    search = _init_search(updates, carry.params, value=carry.value, grad=carry.grad)
+    search = _strong(optax.tree.cast_like(search, carry.search))
+    return carry._replace(opt_state=opt_state, search=search)
+
+
+def _trial(search: linesearch.ZoomLinesearchState) -> optax.Params:
+    """The parameters at which a line search wants to know value and gradient."""
+    # Whatever the step that asks for them is told, its state names the step size; only
+    # a search that fails goes back to another, and this value ends it in success.
+    asked = _step(search, -jnp.inf, jax.tree.map(jnp.zeros_like, search.grad))
+    return optax.tree.add_scale(search.params, asked.stepsize, search.updates)
+
+
+def _step(search, value, grad) -> linesearch.ZoomLinesearchState:
+    value = jnp.asarray(value, search.value.dtype)
+    return _step_search(
+        search, value_and_grad_fn=lambda _: (value, grad), fn_kwargs={}
+    )
+
+
+def _end_iteration(carry: _Carry, fresh, abs_tol) -> _Carry:
+    """Takes the step that a line search found, or none."""
+    search = carry.search
+    params = optax.tree.add_scale(search.params, search.stepsize, search.updates)
+    params = optax.tree.cast_like(params, carry.params)
     finite = jnp.isfinite(search.value) & _finite((params, search.grad))
     decrease = carry.value - search.value
     accepted = finite & (decrease > 0)
-    exhausted = search.info.num_linesearch_steps >= _MAX_LINESEARCH_STEPS
+    exhausted = search.count >= _MAX_LINESEARCH_STEPS
     # After trials of nan or inf alone, the search returns its start.
-    blocked = ~accepted & ~jnp.isfinite(search.info.decrease_error)
+    blocked = ~accepted & ~jnp.isfinite(search.decrease_error)
     status = _status(
         (~finite | blocked, NON_FINITE),
         (~accepted, LINE_SEARCH_FAILED),
@@ -168,7 +243,6 @@ def _iterate(carry: _Carry, tx, objective, fresh, abs_tol) -> _Carry:
     )
     # A failed search leaves a pair that may violate s·y > 0: never keep it.
     keep_memory = (status == ITERATION_LIMIT) | (status == CONVERGED)
-
     params, value, grad = optax.tree.where(
         accepted,
         (params, search.value, search.grad),
@@ -176,24 +250,21 @@ def _iterate(carry: _Carry, tx, objective, fresh, abs_tol) -> _Carry:
     )
     done = carry.num_iterations + accepted
     later = jnp.arange(carry.losses.size) >= done
-    return _Carry(
-        params,
-        optax.tree.where(keep_memory, opt_state, fresh),
-        value,
-        grad,
-        status,
-        done,
-        # optax counts in int64 under x64.
-        carry.num_evaluations + search.info.num_linesearch_steps.astype(jnp.int32),
-        jnp.where(later, value, carry.losses),
-        jnp.where(later, optax.tree.norm(grad), carry.grad_norms),
+    return carry._replace(
+        params=params,
+        opt_state=optax.tree.where(keep_memory, carry.opt_state, fresh),
+        value=value,
+        grad=grad,
+        status=status,
+        num_iterations=done,
+        losses=jnp.where(later, value, carry.losses),
+        grad_norms=jnp.where(later, optax.tree.norm(grad), carry.grad_norms),
     )
 
 
-def _refresh(opt_state, fresh, params, grad, value_and_grad):
-    """Re-evaluates the last curvature pair on the new objective, or restarts."""
+def _refresh(opt_state, fresh, params, grad, previous_grad):
+    """Puts the last curvature pair on the new objective, or restarts."""
     memory, *rest = opt_state
-    _, previous_grad = value_and_grad(memory.params)
     s = optax.tree.sub(params, memory.params)
     y = optax.tree.sub(grad, previous_grad)
     curvature = optax.tree.vdot(s, y)
