@@ -12,6 +12,10 @@ from hyco_jax.settings import Settings
 
 MakePlayer = Callable[[int], Player]
 
+# Of LLVM on a CPU, 3 by default: programs compile in four fifths of the time, and their
+# cycles are no slower (`python -m experiments.benchmarks.compilation`).
+_QUICKER = {"xla_backend_optimization_level": 2}
+
 
 def make_stages(
     settings: Settings, players: Mapping[str, MakePlayer], horizons: Sequence[int]
@@ -28,6 +32,7 @@ def make_stages(
         cycles of a call.
     """
     options = settings.hybrid
+    players = {name: _traced_once(make) for name, make in players.items()}
 
     @functools.cache
     def call(kind, horizon, length):
@@ -60,6 +65,11 @@ def make_stages(
     return tuple(Stage(name, calls[name]()) for name in names)
 
 
+def _traced_once(make_player: MakePlayer) -> MakePlayer:
+    """Jits a player's functions: programs that share it trace them once."""
+    return functools.cache(lambda horizon: Player(*map(jax.jit, make_player(horizon))))
+
+
 def _runs(cycles, most: int):
     """Splits a sequence into runs of equal members, none longer than `most`."""
     start = 0
@@ -79,4 +89,5 @@ def _jitted(cycle: Cycle, name: str, length: int) -> Call:
     """Jits cycles under a name that profiles and compile logs show."""
     cycles = hybrid.repeat(cycle, length)
     cycles.__name__ = cycles.__qualname__ = name
-    return Call(jax.jit(cycles, donate_argnums=0), length)
+    options = _QUICKER if jax.default_backend() == "cpu" else None
+    return Call(jax.jit(cycles, donate_argnums=0, compiler_options=options), length)

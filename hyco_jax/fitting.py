@@ -259,6 +259,19 @@ class _Scores(NamedTuple):
     of_rows: Callable[..., tuple[dict[str, dict], dict[str, np.ndarray]]]
 
 
+def make_evaluation(
+    prepared: Prepared, settings: Settings
+) -> Callable[[str, HybridState], dict[str, float]]:
+    """Makes the function that scores a stage's state for the log.
+
+    Args:
+        prepared: What is fitted.
+        settings: Of the fit.
+    """
+    made = _make_scores(prepared.problem, settings, prepared.models, prepared.data)
+    return made.of_cycle
+
+
 def _make_scores(problem, settings, models, data) -> _Scores:
     if isinstance(data.observed, Readings):
         module = reading_rows

@@ -11,6 +11,7 @@ from absl import logging
 from flax import traverse_util
 from ml_collections import ConfigDict
 
+from hyco_jax import dry_run as rehearsal
 from hyco_jax import fitting, pde, point_stages, stages
 from hyco_jax import settings as all_settings
 from hyco_jax.config import rules, schema
@@ -128,6 +129,32 @@ def run(
     print(result.table())
     logging.info("results are in %s", folder)
     return result
+
+
+def dry_run(
+    experiment: Experiment, module: ModuleType, workdir: str | Path | None = None
+) -> str:
+    """Says what `run` would do, see `hyco_jax.dry_run`; nothing is saved.
+
+    Args:
+        experiment: A checked one.
+        module: The file of its PDE.
+        workdir: As in `run`; it need not exist.
+
+    Raises:
+        ValueError: If config, data or workdir can't be used.
+    """
+    problem = _checked_problem(experiment, module)
+    folder = Path(workdir) if workdir else default_workdir(experiment)
+    chosen = {**problem.spec, **schema.to_dict(experiment)}
+    workdirs.compare_config(folder, chosen, all_settings.free_keys(experiment))
+    path = Path(experiment.data.path or folder / "data.npz")
+    if path.exists():
+        observations = _load(experiment, problem, path)
+    else:
+        key = stages.seeded_key(experiment.seed, stages.DATA)
+        observations = _make_data(experiment, module, problem, key)
+    return rehearsal.dry_run(problem, observations, experiment, folder)
 
 
 def default_workdir(experiment: Experiment) -> Path:

@@ -58,6 +58,9 @@ def main(module: ModuleType, argv: list[str] | None = None):
             return
         folder = Path(values.workdir) if values.workdir else None
         with kept_programs(values.compilation_cache):
+            if values.dry_run:
+                print(experiment.dry_run(settings, module, folder))
+                return
             command = _command(module, argv)
             experiment.run(settings, module, folder, values.max_minutes, command)
     except (ValueError, OSError) as error:
@@ -94,6 +97,13 @@ def _parse(argv: list[str]) -> flags.FlagValues:
         None,
         "Saves and exits with 75 before so many minutes are over, such as a queue's "
         "limit; the same command goes on.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "dry_run",
+        False,
+        "Say what would be trained, how much memory it needs and when it would end, "
+        "after one call of each program. Nothing is saved.",
         flag_values=values,
     )
     flags.DEFINE_boolean(

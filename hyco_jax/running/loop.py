@@ -165,7 +165,7 @@ def check_resumable(stages: Sequence[Stage], workdir: Path):
     for stage in stages:
         directory = workdir / "checkpoints" / stage.name
         for cycle in checkpoints.cycles(directory)[-1:]:
-            _calls_after(stage, cycle, directory)
+            calls_after(stage, cycle, directory)
 
 
 def check_time(limit: TimeLimit, part: str):
@@ -213,7 +213,7 @@ def _resume(stage, state, directory, workdir):
     """The state to go on from, the cycles done, and the calls that follow."""
     restored = checkpoints.restore(directory, state)
     state, done = restored or (state, 0)
-    calls = _calls_after(stage, done, directory)
+    calls = calls_after(stage, done, directory)
     if done and calls:
         logging.info("%s: resuming from cycle %d", stage.name, done)
     for name in _LOGS:
@@ -224,8 +224,17 @@ def _resume(stage, state, directory, workdir):
     return state, done, calls
 
 
-def _calls_after(stage, done, directory) -> tuple[Call, ...]:
-    """The calls that follow a number of cycles, or an error that there are none."""
+def calls_after(stage: Stage, done: int, directory: Path | None) -> tuple[Call, ...]:
+    """The calls of a stage that follow a number of cycles.
+
+    Args:
+        stage: What is trained.
+        done: Cycles that were made.
+        directory: Of the checkpoints, for the message.
+
+    Raises:
+        ValueError: If no call begins or ends there.
+    """
     if done > stage.num_cycles:
         raise ValueError(
             f"{directory} holds cycle {done}, beyond the config's {stage.num_cycles}; "

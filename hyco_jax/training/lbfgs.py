@@ -5,12 +5,11 @@ hybrid cycle the generated data, and with them the objective, are new in every c
 these are re-evaluated here; the curvature memory is carried on or restarted
 (`carry_memory`).
 
-The objective is a rollout of a PDE: to compile, and to evaluate, it is what costs. So
-the search is one loop with one evaluation in its body. `optax.lbfgs` with its own line
-search is three loops deep in evaluations: the start, the search for an interval and the
-zoom into it hold a copy of the objective each, and under `jax.vmap`, where both branches
-of a conditional are computed, each trial would be evaluated twice, and every member of a
-batch would wait for the slowest line search.
+The objective is a rollout of a PDE, to trace and to evaluate what costs. So the search
+is one loop with one evaluation in its body. With the loop inside `optax.lbfgs`, the
+start, the search for an interval and the zoom into it would hold a copy each; and under
+`jax.vmap`, which computes both branches of a conditional, each trial would be evaluated
+twice, and every member of a batch would wait for the slowest line search.
 """
 
 from collections.abc import Callable
@@ -219,9 +218,7 @@ def _trial(search: linesearch.ZoomLinesearchState) -> optax.Params:
 
 def _step(search, value, grad) -> linesearch.ZoomLinesearchState:
     value = jnp.asarray(value, search.value.dtype)
-    return _step_search(
-        search, value_and_grad_fn=lambda _: (value, grad), fn_kwargs={}
-    )
+    return _step_search(search, value_and_grad_fn=lambda _: (value, grad), fn_kwargs={})
 
 
 def _end_iteration(carry: _Carry, fresh, abs_tol) -> _Carry:
