@@ -25,6 +25,7 @@ from hyco_jax.data.readings import Readings
 from hyco_jax.problem import Problem
 from hyco_jax.result import Result, Trained
 from hyco_jax.running import loop, metric_writer
+from hyco_jax.running import tensorboard as boards
 from hyco_jax.running import workdir as workdirs
 from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.scoring import reading_rows, rows, table
@@ -41,6 +42,7 @@ def fit(
     callback: Callable[[dict[str, Any]], None] | None = None,
     network: nn.Module | Model | None = None,
     max_minutes: float | None = None,
+    tensorboard: bool = False,
 ) -> Result:
     """Fits the coefficients of a PDE and a network to data, alone and together.
 
@@ -53,6 +55,8 @@ def fit(
         network: A Flax module or a model that takes the place of the named one.
         max_minutes: How long the call may take. It ends after the cycle after which
             the next one would not fit, but makes one at least.
+        tensorboard: Whether to show the log and the figures in the workdir's
+            `tensorboard/` too.
 
     Returns:
         What was found.
@@ -64,37 +68,42 @@ def fit(
             fit; the same call goes on.
     """
     limit = TimeLimit(max_minutes)
+    boards.check(tensorboard, workdir)
     prepared = prepare(problem, data, settings, network)
     problem, models, plan = prepared.problem, prepared.models, prepared.plan
     scores = _make_scores(problem, settings, models, prepared.data)
     with _opened(workdir) as folder:
         _claim(folder, prepared, settings)
-        watch = loop.Watch(
-            scores.of_cycle,
-            callback,
-            settings.log_every,
-            settings.eval_every,
-            settings.save_every,
-            settings.keep_checkpoints,
-            _hints(problem),
-            limit,
-        )
-        states = {
-            stage.name: loop.run(stage, plan.init_state(), plan.real, watch, folder)
-            for stage in plan.stages
-        }
-        _sort_logs(folder, [stage.name for stage in plan.stages])
-        if _is_finished(folder, states):
-            result = _loaded(folder, models)
-            if not (folder / report.NAME).exists():
-                report.write(result, folder)
+        with boards.opened(folder, tensorboard) as events:
+            callbacks = [call for call in (events and events.add, callback) if call]
+            watch = loop.Watch(
+                scores.of_cycle,
+                callbacks,
+                settings.log_every,
+                settings.eval_every,
+                settings.save_every,
+                settings.keep_checkpoints,
+                _hints(problem),
+                limit,
+            )
+            states = {
+                stage.name: loop.run(stage, plan.init_state(), plan.real, watch, folder)
+                for stage in plan.stages
+            }
+            _sort_logs(folder, [stage.name for stage in plan.stages])
+            if _is_finished(folder, states):
+                result = _loaded(folder, models)
+                if not (folder / report.NAME).exists():
+                    report.write(result, folder)
+            else:
+                loop.check_time(limit, "the scoring")
+                result = _score(scores, models, states, folder, workdir)
+                results.save(result, folder)
+                if workdir is not None:
+                    report.write(result, folder)
+            if events is not None:
+                events.add_figures(folder / "figures")
             return result
-        loop.check_time(limit, "the scoring")
-        result = _score(scores, models, states, folder, workdir)
-        results.save(result, folder)
-        if workdir is not None:
-            report.write(result, folder)
-        return result
 
 
 class Prepared(NamedTuple):

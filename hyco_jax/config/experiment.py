@@ -24,6 +24,7 @@ from hyco_jax.data.readings import Readings
 from hyco_jax.problem import GridSettings, Problem
 from hyco_jax.result import Result
 from hyco_jax.running import loop, metric_writer
+from hyco_jax.running import tensorboard as boards
 from hyco_jax.running import workdir as workdirs
 from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.settings import Settings
@@ -94,6 +95,7 @@ def run(
     workdir: str | Path | None = None,
     max_minutes: float | None = None,
     command: Sequence[str] = (),
+    tensorboard: bool = False,
 ) -> Result | None:
     """Runs the tasks of an experiment; continues what an earlier run left.
 
@@ -103,6 +105,7 @@ def run(
         workdir: Where the run is kept; by default `default_workdir`.
         max_minutes: How long it may take, see `hyco_jax.fit`.
         command: The words that start it, for the record.
+        tensorboard: Whether to write event files, see `hyco_jax.fit`.
 
     Returns:
         The result; None if nothing was trained.
@@ -112,6 +115,7 @@ def run(
         Terminated: If SIGTERM came, or, as `OutOfTime`, if time ran out.
     """
     limit = TimeLimit(max_minutes)
+    boards.check(tensorboard)
     problem = _checked_problem(experiment, module)
     folder = Path(workdir) if workdir else default_workdir(experiment)
     if "evaluate" in experiment.tasks and "train" not in experiment.tasks:
@@ -124,7 +128,12 @@ def run(
     if "train" not in experiment.tasks:
         return None
     result = fitting.fit(
-        problem, observations, experiment, folder, max_minutes=limit.minutes_left
+        problem,
+        observations,
+        experiment,
+        folder,
+        max_minutes=limit.minutes_left,
+        tensorboard=tensorboard,
     )
     print(result.table())
     logging.info("results are in %s", folder)

@@ -62,7 +62,14 @@ def main(module: ModuleType, argv: list[str] | None = None):
                 print(experiment.dry_run(settings, module, folder))
                 return
             command = _command(module, argv)
-            experiment.run(settings, module, folder, values.max_minutes, command)
+            experiment.run(
+                settings,
+                module,
+                folder,
+                values.max_minutes,
+                command,
+                values.tensorboard,
+            )
     except (ValueError, OSError) as error:
         logging.debug("traceback (shown with --verbosity=1)", exc_info=True)
         print(f"error: {_one_line(error)}", file=sys.stderr)
@@ -104,6 +111,12 @@ def _parse(argv: list[str]) -> flags.FlagValues:
         False,
         "Say what would be trained, how much memory it needs and when it would end, "
         "after one call of each program. Nothing is saved.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "tensorboard",
+        False,
+        "Show the log and the figures in TensorBoard too: `tensorboard --logdir=runs`.",
         flag_values=values,
     )
     flags.DEFINE_boolean(

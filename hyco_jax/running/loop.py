@@ -61,7 +61,7 @@ class Watch:
 
     Attributes:
         evaluate: Maps a stage's name and its state to metrics for the log.
-        callback: Called with every line of the log, or None.
+        callbacks: Called with every line of the log, which is in the file by then.
         log_every: Cycles between two lines on the terminal.
         eval_every: Cycles between two evaluations.
         save_every: Cycles between two checkpoints.
@@ -72,7 +72,7 @@ class Watch:
     """
 
     evaluate: Callable[[str, HybridState], dict[str, float]]
-    callback: Callable[[dict[str, Any]], None] | None
+    callbacks: Sequence[Callable[[dict[str, Any]], None]]
     log_every: int
     eval_every: int
     save_every: int
@@ -136,9 +136,9 @@ def run(
             if bar.disable and _is_due(watch.log_every, before, done, total):
                 seconds = (clock[-1] - clock[0]) / call.num_cycles
                 _log(stage.name, done, total, lines[-1], seconds)
-            if watch.callback is not None:
-                for line in lines:
-                    watch.callback(line)
+            for line in lines:
+                for call in watch.callbacks:
+                    call(line)
             if stop:
                 end, reason = _TERMINATED if stopping else _OUT_OF_TIME
                 raise end(

@@ -50,7 +50,7 @@ def run(stage, system, workdir, callback=None, limit=None, **every):
     every = {"log_every": 1, "eval_every": 1, "save_every": 1} | every
     watch = loop.Watch(
         lambda name, state: {"cycle_seen": int(state.cycle)},
-        callback,
+        [callback] if callback else [],
         keep_checkpoints=2,
         limit=limit or TimeLimit(None),
         **every,
