@@ -40,7 +40,7 @@ def install():
     constraints = Path("constraints.txt")
     constraints.write_text("\n".join(f"{n}=={v}" for n, v in pins.items()))
     pip = [sys.executable, "-m", "pip", "install", "-q", "-c", constraints]
-    subprocess.run([*pip, f"{source}[data]"], check=1)
+    subprocess.run([*pip, f"{source.resolve()}[data]"], check=1)
 
 
 def promised_backend():
@@ -216,9 +216,9 @@ display(Image(figures["rollout.gif"], width=800))
 # %%
 def compare(result, alone, together, column, what):
     before, after = result.rows[alone][column], result.rows[together][column]
-    verdict = "smaller" if after < 0.95 * before else "no smaller"
+    verdict = "smaller" if after < 0.95 * before else "the same within 5 %"
     verdict = "larger" if after > 1.05 * before else verdict
-    print(f"{what}: {before:.3g} alone, {after:.3g} together, which is {verdict}.")
+    print(f"{what}: {before:.3g} alone, {after:.3g} together: {verdict}.")
 
 
 network = "synthetic_alone", "hybrid_synthetic"

@@ -40,7 +40,7 @@ def install():
     constraints = Path("constraints.txt")
     constraints.write_text("\n".join(f"{n}=={v}" for n, v in pins.items()))
     pip = [sys.executable, "-m", "pip", "install", "-q", "-c", constraints]
-    subprocess.run([*pip, f"{source}[data]"], check=1)
+    subprocess.run([*pip, f"{source.resolve()}[data]"], check=1)
 
 
 def promised_backend():
@@ -285,6 +285,7 @@ for run, color, name in [
     lines = axes[0].semilogy(1 + np.arange(CYCLES), scores, color=color, alpha=0.6)
     lines[0].set_label(name)
 axes[0].set(title=f"loss on the real data, {SEEDS} seeds", xlabel="cycle")
+axes[0].xaxis.get_major_locator().set_params(integer=True)
 axes[0].legend()
 errors = {
     "alone": unseen_errors(alone.synthetic),
@@ -293,6 +294,7 @@ errors = {
 axes[1].boxplot(list(errors.values()), orientation="horizontal")
 axes[1].set_yticklabels(list(errors))
 axes[1].set(title="network's error where nobody observes", xlabel="relative L²")
+axes[1].locator_params(axis="x", nbins=4)
 plt.show()
 
 # %% [markdown]

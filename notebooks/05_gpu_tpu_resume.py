@@ -44,7 +44,7 @@ def install():
     constraints = Path("constraints.txt")
     constraints.write_text("\n".join(f"{n}=={v}" for n, v in pins.items()))
     pip = [sys.executable, "-m", "pip", "install", "-q", "-c", constraints]
-    subprocess.run([*pip, f"{source}[data]"], check=1)
+    subprocess.run([*pip, f"{source.resolve()}[data]"], check=1)
 
 
 def promised_backend():

@@ -95,17 +95,20 @@ def test_what_a_runtime_ships_is_constrained_to_its_own_version(tmp_path):
     (source / "constraints").mkdir(parents=True)
     listed = "# a list\njax==0.0.1\nnobody-has-this==1.2\n"
     (source / "constraints/colab.txt").write_text(listed)
-    # The address is set, nothing is cloned since the folder is there, and pip is mute.
+    # The address is set, nothing is cloned since the folder is there, and of pip
+    # we see what it is to install.
     text = first_code(SOURCES[0]).replace('REPOSITORY = ""', 'REPOSITORY = "x"')
-    mute = "import subprocess; subprocess.run = lambda *_, **__: None"
+    told = "import subprocess; subprocess.run = lambda words, **_: print(words[-1])"
     done = subprocess.run(
-        [sys.executable, "-c", f"{MISSING}\n{mute}\n{text}"],
+        [sys.executable, "-c", f"{MISSING}\n{told}\n{text}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+    # Of a bare name, pip would ask an index.
+    assert f"{source.resolve()}[data]" in done.stdout.splitlines()
     import jax
 
     written = (tmp_path / "constraints.txt").read_text().splitlines()
