@@ -21,7 +21,10 @@ def listing(configs: Path) -> str:
         The text, in sections with a title and the flag that chooses.
     """
     sections = [
-        _section("Systems (python -m experiments.<name>)", systems()),
+        _section(
+            "Systems (hyco_jax.pde.<name>; in a checkout, python -m experiments.<name>)",
+            systems(),
+        ),
         _section("Networks (--config.synthetic.name=)", network_lines()),
         _section("Coefficients (--config.coefficients.<name>.kind=)", KINDS),
         _variants(configs),

@@ -83,7 +83,10 @@ NAME = "soil_temperature.csv"
 places = [Path(NAME)]
 places += [Path(top, "experiments/data", NAME) for top in ("..", "hyco_jax_source")]
 found = [place for place in places if place.exists()]
-assert found, f"none of {[*map(str, places)]} exists: put {NAME} beside the notebook"
+assert found, (
+    f"none of {[*map(str, places)]} exists: put {NAME}, which is in the folder "
+    "experiments/data of the repository of hyco_jax, beside the notebook"
+)
 wide = pd.read_csv(found[0], parse_dates=["date"])
 wide = wide[wide["station"] == 53877]
 if TINY:
@@ -97,7 +100,7 @@ for i, depth in enumerate(DEPTHS):
     line = wide[f"temperature_{depth}cm"]
     axis.plot(wide["date"], line, style, color=color, lw=1.2, label=f"{depth} cm")
 axis.set(title="soil temperature; the dashed one is held out", ylabel="°C")
-axis.legend(ncols=5)
+figure.legend(loc="outside lower center", ncols=5)
 plt.show()
 
 # %% [markdown]

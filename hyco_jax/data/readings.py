@@ -101,7 +101,8 @@ def check_readings(readings: Readings, domain: Domain, quantities: Quantities):
         if name not in predicted:
             raise ValueError(
                 f"the readings hold {name!r}, which is no channel that models predict; "
-                f"they predict {', '.join(map(repr, predicted))}"
+                f"they predict {', '.join(map(repr, predicted))}; rename the column, "
+                "or the problem's quantity"
             )
     for axis, extent in enumerate(domain.extent):
         x, slack = readings.position[:, axis], _TOLERANCE * extent

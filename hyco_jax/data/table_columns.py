@@ -148,7 +148,9 @@ def listed(values: Iterable[Any]) -> str:
 def _read(table, name):
     if name not in table.names:
         raise ValueError(
-            f"the table has no column {shorten(name)}; it has {listed(table.names)}"
+            f"the table has no column {shorten(name)}; it has {listed(table.names)}; "
+            "correct the name where the columns are named, such as in coords= or "
+            "values="
         )
     column = table.get(name)
     try:
