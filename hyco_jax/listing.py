@@ -22,7 +22,7 @@ def listing(configs: Path) -> str:
     """
     sections = [
         _section(
-            "Systems (hyco_jax.pde.<name>; in a checkout, python -m experiments.<name>)",
+            "Systems (hyco_jax.pde; in a checkout python -m experiments.<name>)",
             systems(),
         ),
         _section("Networks (--config.synthetic.name=)", network_lines()),

@@ -394,10 +394,14 @@ def test_readings_are_inside_of_the_box_and_of_predicted_channels(periodic):
     with pytest.raises(ValueError, match="1 coordinates of position, .* 2 axes"):
         domain = Domain((8, 8), (1.0, 1.0), periodic)
         hyco_jax.check_readings(readings, domain, quantities)
-    with pytest.raises(ValueError, match="'v', which is no channel.*predict 'u'$"):
+    with pytest.raises(
+        ValueError, match="'v', which is no channel.*predict 'u'; rename"
+    ):
         hyco_jax.check_readings(
             readings, Domain((8,), (1.0,), periodic), (Quantity("u"),)
         )
     static = (Quantity("u"), Quantity("v", is_static=True))
-    with pytest.raises(ValueError, match="'v', which is no channel.*predict 'u'$"):
+    with pytest.raises(
+        ValueError, match="'v', which is no channel.*predict 'u'; rename"
+    ):
         hyco_jax.check_readings(readings, Domain((8,), (1.0,), periodic), static)
