@@ -12,10 +12,6 @@ from hyco_jax.settings import Settings
 
 MakePlayer = Callable[[int], Player]
 
-# Of LLVM on a CPU, 3 by default: programs compile in four fifths of the time, and their
-# cycles are no slower (`python -m experiments.benchmarks.compilation`).
-_QUICKER = {"xla_backend_optimization_level": 2}
-
 
 def make_stages(
     settings: Settings, players: Mapping[str, MakePlayer], horizons: Sequence[int]
@@ -89,5 +85,16 @@ def _jitted(cycle: Cycle, name: str, length: int) -> Call:
     """Jits cycles under a name that profiles and compile logs show."""
     cycles = hybrid.repeat(cycle, length)
     cycles.__name__ = cycles.__qualname__ = name
-    options = _QUICKER if jax.default_backend() == "cpu" else None
-    return Call(jax.jit(cycles, donate_argnums=0, compiler_options=options), length)
+    program = jax.jit(cycles, donate_argnums=0, compiler_options=_compiler_options())
+    return Call(program, length)
+
+
+def _compiler_options() -> dict[str, int] | None:
+    """Options of XLA for a cycle."""
+    # Who asks JAX for next to no optimisations means level 0.
+    asked_for_less = jax.config.values["jax_disable_most_optimizations"]
+    if jax.default_backend() != "cpu" or asked_for_less:
+        return None
+    # Of LLVM, 3 by default: programs compile in four fifths of the time, and their
+    # cycles are no slower (`python -m experiments.benchmarks.compilation`).
+    return {"xla_backend_optimization_level": 2}

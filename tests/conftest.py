@@ -20,6 +20,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 _EMITTERS = "--xla_cpu_use_fusion_emitters=false"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_EMITTERS}".strip()
 
+# Nor is it worth optimising what runs for milliseconds: `optimised` is for the rest.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
@@ -47,12 +50,13 @@ def strict_numerics():
         yield
 
 
-@pytest.fixture(scope="module")
-def quick_compilation():
-    """Skips optimisations of XLA where compiling takes longer than the tests."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+@pytest.fixture
+def optimised(monkeypatch):
+    """All optimisations but one, where tests and their processes train for long."""
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

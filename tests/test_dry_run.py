@@ -8,8 +8,6 @@ from hyco_jax.pde import burgers
 
 CONFIG = pathlib.Path(__file__).parents[1] / "configs/burgers.py:smoke"
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def dry_run(capsys, *arguments):
     command = ["burgers", f"--config={CONFIG}", "--dry_run", *arguments]

@@ -12,8 +12,6 @@ import hyco_jax
 from hyco_jax.networks.model import as_model
 from tests.ring import ring_data, ring_problem, ring_settings
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PROBLEM = ring_problem()
 ALONE = dataclasses.replace(ring_settings(normalise=True), mode="synthetic")
 
@@ -33,7 +31,7 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def fitted(quick_compilation, data, tmp_path_factory):
+def fitted(data, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("own") / "run"
     lines = []
     result = hyco_jax.fit(PROBLEM, data, ALONE, workdir, lines.append, Stencil())

@@ -11,14 +11,12 @@ from hyco_jax import fitting
 from hyco_jax.types import Query
 from tests import readings as decay
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PROBLEM = decay.make_problem()
 SETTINGS = decay.make_settings()
 
 
 @pytest.fixture(scope="module")
-def fitted(quick_compilation, tmp_path_factory):
+def fitted(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("points") / "run"
     data = decay.observe(PROBLEM, decay.make_readings(sigma=0.1))
     return hyco_jax.fit(PROBLEM, data, SETTINGS, workdir), workdir, data

@@ -8,7 +8,7 @@ import pytest
 from hyco_jax import hybrid
 from hyco_jax.types import HybridState, Side, TrainState
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 
 def number_player(learn):

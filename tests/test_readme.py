@@ -36,6 +36,7 @@ def test_the_wheel_holds_all_of_the_library_and_nothing_else(wheel):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("optimised")
 def test_twenty_lines_outside_the_checkout_train_hyco_from_the_wheel(wheel, tmp_path):
     text = pages.block("README.md", "library")
     code = [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -9,8 +9,6 @@ from experiments import truth
 from hyco_jax import pde
 from hyco_jax.config import experiment, schema
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # What differs from the defaults, and the bound of the change of the truth.
 SYSTEMS = {
     "heat": ({"pde": {"resolution": (16, 16)}, "data": {"refine": 4}}, 1e-3),

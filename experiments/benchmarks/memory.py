@@ -98,7 +98,7 @@ def lower(settings: Experiment, problem: Problem) -> jax.stages.Lowered:
         settings: Of the experiment, whose mode is "hybrid".
         problem: Its problem.
     """
-    data = _placeholder(problem, settings)
+    data = placeholder(problem, settings)
     models = stages.make_models(problem, settings, data)
     plan = stages.make_plan(problem, data, settings, models)
     call = plan.stages[-1].calls[-1]
@@ -118,7 +118,7 @@ def measure(lowered: jax.stages.Lowered) -> Memory:
     )
 
 
-def _placeholder(problem: Problem, settings: Experiment) -> Observations:
+def placeholder(problem: Problem, settings: Experiment) -> Observations:
     """Noise, observed as the training simulations are."""
     options, domain = settings.data, problem.domain
     num_sims = len(options.train_sim)

@@ -11,7 +11,7 @@ from hyco_jax.training import losses
 from hyco_jax.types import Trajectories
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 DOMAIN = Domain((8, 4), (4.0, 2.0))
 

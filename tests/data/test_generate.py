@@ -13,8 +13,6 @@ from hyco_jax.grids.precision import enable_x64
 from hyco_jax.models import stepper
 from hyco_jax.pde import burgers
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 OPTIONS = generate.DataSettings(
     num_sims=3, num_steps=4, train_sim=(0, 1), val_sim=(2,), scale=4.0, refine=3
 )

@@ -15,7 +15,7 @@ from hyco_jax.pde import advection, burgers, inviscid_burgers, kolmogorov, smoke
 from hyco_jax.running import metric_writer
 from tests.experiments import systems
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "no_figures")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def make_problem(max_speed=0.0, scheme="central"):
@@ -162,7 +162,7 @@ def test_by_default_substeps_are_planned_for_the_data():
 
 
 @pytest.fixture(scope="module")
-def fitted(quick_compilation, tmp_path_factory):
+def fitted(tmp_path_factory):
     """A fit to data five times as fast as the default, killed after a cycle."""
 
     class Stop(Exception):

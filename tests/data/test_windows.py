@@ -7,7 +7,7 @@ from hyco_jax.data.windows import Windows
 from hyco_jax.types import Query, Samples
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 N, T, X, C = 2, 5, 4, 3
 SHAPE = (N, T + 1, X, C)

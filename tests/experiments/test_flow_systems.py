@@ -6,7 +6,6 @@ from tests.experiments import systems
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("quick_compilation"),
 ]
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import os
 import pathlib
 import shutil
 import signal
@@ -23,7 +22,6 @@ from hyco_jax.scoring import table
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("quick_compilation"),
 ]
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -52,7 +50,6 @@ def kill_after(workdir, lines, number):
     """Starts a run as a process, and sends a signal when its log has so many lines."""
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.burgers", CONFIG, f"--workdir={workdir}"],
-        env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -69,7 +66,7 @@ def kill_after(workdir, lines, number):
 
 
 @pytest.fixture(scope="module")
-def finished(quick_compilation, tmp_path_factory):
+def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "finished"
     return workdir, run(workdir)
 

@@ -12,7 +12,6 @@ from hyco_jax.pde import soil
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("quick_compilation"),
 ]
 
 

@@ -13,8 +13,6 @@ from hyco_jax.grids import fields
 from hyco_jax.grids.domain import Domain
 from tests.x64 import enable_x64
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 DOMAINS = {
     1: Domain((5,), (2.0,)),
     2: Domain((5, 3), (2.0, 7.0)),

@@ -11,7 +11,7 @@ from hyco_jax.grids.precision import enable_x64
 from hyco_jax.pde.kernels import pressure
 from tests import order
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 BOXES = [
     Domain((18,), (10.0,)),

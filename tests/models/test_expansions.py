@@ -11,8 +11,6 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.models import expansions
 from tests.x64 import enable_x64
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 AMPLITUDES = [1.5, 0.5]
 CENTERS = [[1.0, 0.7], [2.0, 1.5]]
 

@@ -7,7 +7,7 @@ from hyco_jax.models import stepper
 from hyco_jax.types import Query
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 PARAMS = {"rate": jnp.array(toy.RATE)}
 

@@ -11,8 +11,6 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity, num_known
 from hyco_jax.types import Query
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = {
     "convnet": {"filters": (4,)},
     "transformer": {"patch": 2, "width": 4, "depth": 1, "heads": 1, "mlp_ratio": 1},

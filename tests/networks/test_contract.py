@@ -9,8 +9,6 @@ import pytest
 from hyco_jax import networks
 from tests.networks import cases
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EVERY_NETWORK = pytest.mark.parametrize("name", cases.NAMES)
 
 

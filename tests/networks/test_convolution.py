@@ -9,8 +9,6 @@ from flax import linen as nn
 from hyco_jax.networks import convolution
 from tests.networks import cases
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 GRIDS = {1: (7,), 2: (6, 5), 3: (4, 5, 6)}
 
 

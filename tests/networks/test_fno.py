@@ -9,8 +9,6 @@ from hyco_jax import networks
 from hyco_jax.networks import fno
 from tests.networks import cases
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def _convolve(x, kernel, modes):
     module = fno.SpectralConv(kernel.shape[-1], modes)

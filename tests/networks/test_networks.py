@@ -9,8 +9,6 @@ from hyco_jax import networks
 from hyco_jax.networks import base, convolutional
 from tests.networks import cases
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_coordinates_are_periodic_and_orthogonal_waves_at_the_cell_centres():
     channels = base.with_coordinates(jnp.zeros((4, 8, 1)), 2, "CIRCULAR")

@@ -9,8 +9,6 @@ from hyco_jax import networks
 from hyco_jax.networks import transformer
 from tests.networks import cases
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = {"patch": 2, "width": 12, "depth": 2, "heads": 3, "mlp_ratio": 2}
 
 

@@ -140,7 +140,6 @@ def test_a_notebook_runs_and_shows_figures_and_no_warnings(path, tmp_path):
     environment = os.environ | {
         "HYCO_NOTEBOOK_SIZE": "tiny",
         "PYTHONPATH": str(ROOT),
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     }
     client.execute(env=environment)
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]

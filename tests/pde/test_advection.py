@@ -12,8 +12,6 @@ from tests.pde import table
 from tests.pde.compiled import Query, advance
 from tests.pde.states import TAU
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 AS_KNOWN = {"factor": 1.0, "modulation": 0.0}
 
 

@@ -16,8 +16,6 @@ from tests.pde import states
 from tests.pde.compiled import advance
 from tests.pde.states import TAU
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @functools.cache
 def make_step(domain, dt, largest, substeps=None):

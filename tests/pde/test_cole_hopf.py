@@ -11,7 +11,7 @@ from tests.pde.cole_hopf import NU, exact
 from tests.pde.compiled import advance
 from tests.pde.states import TAU
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "x64")
+pytestmark = pytest.mark.usefixtures("x64")
 
 
 def num_shocks(u):

@@ -16,8 +16,6 @@ KEPT_HEAT = ("heat-scalar-open", "heat-field-open-divergence")
 HEAT = ("heat-scalar", "heat-field-open-div", "heat-field-closed-div")
 BURGERS = ("burgers-2d", "inviscid_burgers-2d")
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture
 def case(request):

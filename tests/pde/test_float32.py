@@ -11,8 +11,6 @@ from tests.pde import table
 from tests.pde.compiled import Query
 from tests.x64 import enable_x64
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PLANE = ("advection-2d", "burgers-2d", "inviscid_burgers-2d", "gray_scott-2d")
 HEAT = ("heat-scalar", "heat-field-open-divergence", "heat-field-closed-divergence")
 

@@ -10,8 +10,6 @@ from tests import order
 from tests.pde.cases_diffusion import UPPER, ring
 from tests.pde.compiled import advance
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def apply(step, u, num_steps=1, **values):
     return advance(step, {**gray_scott.TRUE_VALUES, **values}, u, num_steps)

@@ -16,8 +16,6 @@ from tests import order
 from tests.pde.compiled import advance
 from tests.pde.states import TAU
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BOX = {"periodic": True, "closed": False}
 
 

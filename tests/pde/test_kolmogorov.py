@@ -13,8 +13,6 @@ from tests import order
 from tests.pde.compiled import advance
 from tests.pde.states import TAU, faces, waves, without_divergence
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @functools.cache
 def make_step(domain, dt, upper, substeps=None):

@@ -7,7 +7,7 @@ import pytest
 
 from hyco_jax.pde.kernels import limited
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "x64")
+pytestmark = pytest.mark.usefixtures("x64")
 
 AXES = pytest.mark.parametrize("axis", [0, 1])
 

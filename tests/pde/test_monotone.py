@@ -10,7 +10,7 @@ from hyco_jax.pde import advection, burgers, inviscid_burgers, smoke
 from tests.pde import smooth, states
 from tests.pde.compiled import advance
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "x64")
+pytestmark = pytest.mark.usefixtures("x64")
 
 LINE = Domain((64,), (8.0,))
 # Makes shocks that are much thinner than a cell.

@@ -17,7 +17,7 @@ from tests import order
 from tests.pde import smooth
 from tests.pde.compiled import advance
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "x64")
+pytestmark = pytest.mark.usefixtures("x64")
 
 # On the walls of smoke a layer grows into the flow like √(νt): it is to be wide, or not
 # there at all, else it takes hundreds of cells to be resolved.

@@ -8,8 +8,6 @@ from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.precision import enable_x64
 from hyco_jax.pde.kernels import patches
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_the_edge_of_a_sphere_is_twice_differentiable_and_symmetric(x64):
     r = np.linspace(0, 3, 3001)

@@ -13,8 +13,6 @@ from hyco_jax.grids.fields import flow
 from hyco_jax.pde.kernels import pressure
 from tests.x64 import enable_x64
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # Odd and even, since Fourier modes pair up differently.
 RESOLUTIONS = [(6, 5), (4, 3, 5)]
 BOXES = pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests import order
 from tests.pde import smooth, states
 from tests.pde.compiled import advance
 
-pytestmark = pytest.mark.usefixtures("quick_compilation", "x64")
+pytestmark = pytest.mark.usefixtures("x64")
 
 BOXES = pytest.mark.parametrize("periodic", [True, False], ids=["periodic", "closed"])
 RESOLUTIONS = pytest.mark.parametrize("resolution", [(6, 7), (4, 5, 3)], ids=str)

@@ -14,8 +14,6 @@ from hyco_jax.pde.kernels import semi_lagrangian
 from tests import order
 from tests.x64 import enable_x64
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BOXES = pytest.mark.parametrize(
     "is_periodic", [True, False], ids=["periodic", "closed"]
 )

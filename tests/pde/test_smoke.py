@@ -13,8 +13,6 @@ from tests import order
 from tests.pde.cases_flow import moving
 from tests.pde.compiled import advance
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BOX = Domain((6, 5), (3.0, 2.0), periodic=False)
 VALUES = {"viscosity": 0.02, "buoyancy": 0.5, "inflow_rate": 0.2}
 UPPER = {"viscosity": 0.1}

@@ -10,7 +10,7 @@ from hyco_jax.players import synthetic as synthetic_players
 from hyco_jax.training import minibatch, optimizers
 from tests import pair, toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 EXACT = {
     "synthetic": {"kernel": jnp.array([toy.RATE, 1 - 2 * toy.RATE, toy.RATE])},

@@ -17,7 +17,7 @@ from hyco_jax.players import windows as shared
 from hyco_jax.players.windows import Exchange
 from tests import pair, toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 STATES = toy.trajectories(jax.random.key(1), num_sims=2, num_steps=6)
 MASK = (np.arange(8) < 4)[None, None, :, None]

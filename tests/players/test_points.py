@@ -11,8 +11,6 @@ from hyco_jax.data import placement
 from hyco_jax.training.losses import weighted_squares
 from tests import readings as decay
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PROBLEM = decay.make_problem()
 NETWORK = {
     "synthetic": {

@@ -12,8 +12,6 @@ from hyco_jax.pde import burgers
 from hyco_jax.training import optimizers
 from tests import pair, toy
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_a_viscosity_is_recovered_from_twice_its_value():
     domain = Domain((32,), (16.0,))

@@ -22,8 +22,6 @@ from hyco_jax.types import Model
 from tests import pair, toy
 from tests.ring import ring_settings
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CELLS = 16
 DATA = Domain((CELLS,), (16.0,))
 COARSER = Resampling(DATA, Domain((8,), (16.0,)), (Quantity("u"),))

@@ -16,8 +16,6 @@ from hyco_jax.training import optimizers
 from tests import pair, toy
 from tests.ring import ring_data, ring_problem, ring_settings
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 START = {
     "synthetic": {"kernel": jnp.array([0.1, 0.7, 0.1])},
     "physical": {"rate": jnp.array(0.4)},

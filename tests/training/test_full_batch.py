@@ -8,7 +8,7 @@ from hyco_jax.training import full_batch, lbfgs, losses, optimizers
 from hyco_jax.training.state import init
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 START = {"kernel": jnp.array([0.1, 0.5, 0.3]), "gain": jnp.array(1.0)}
 EXACT = [toy.RATE, 1 - 2 * toy.RATE, toy.RATE]

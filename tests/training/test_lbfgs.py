@@ -10,7 +10,7 @@ from hyco_jax.training import lbfgs
 from tests import toy
 from tests.x64 import enable_x64
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 TX = lbfgs.make_optimizer()
 

@@ -9,7 +9,7 @@ from hyco_jax.training import losses
 from hyco_jax.types import Query, Samples
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 
 @toy.predict

@@ -9,8 +9,6 @@ from hyco_jax.grids.quantities import Quantity
 from hyco_jax.networks import convolutional, model
 from hyco_jax.training import losses
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 HORIZON, DOMAIN = 24, Domain((16, 16), (1.0, 1.0))
 
 

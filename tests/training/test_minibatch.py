@@ -9,7 +9,7 @@ from hyco_jax.training import losses, minibatch, optimizers
 from hyco_jax.training.state import init
 from tests import toy
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 COUNTS = (12, 10)  # windows of the two parts
 SIZES = (3, 2)  # of them in a batch

@@ -4,7 +4,7 @@ import pytest
 
 from hyco_jax.training import optimizers
 
-pytestmark = pytest.mark.usefixtures("strict_numerics", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("strict_numerics")
 
 
 def make_tx(**changes):
