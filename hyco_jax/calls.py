@@ -85,11 +85,11 @@ def _jitted(cycle: Cycle, name: str, length: int) -> Call:
     """Jits cycles under a name that profiles and compile logs show."""
     cycles = hybrid.repeat(cycle, length)
     cycles.__name__ = cycles.__qualname__ = name
-    program = jax.jit(cycles, donate_argnums=0, compiler_options=_compiler_options())
+    program = jax.jit(cycles, donate_argnums=0, compiler_options=compiler_options())
     return Call(program, length)
 
 
-def _compiler_options() -> dict[str, int] | None:
+def compiler_options() -> dict[str, int] | None:
     """Options of XLA for a cycle."""
     # Who asks JAX for next to no optimisations means level 0.
     asked_for_less = jax.config.values["jax_disable_most_optimizations"]
