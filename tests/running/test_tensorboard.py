@@ -11,8 +11,6 @@ import hyco_jax
 from hyco_jax.running import metric_writer, tensorboard
 from tests.ring import ring_data, ring_problem, ring_settings
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def read(folder):
     """All events of a folder, in the order in which they were written."""
