@@ -119,14 +119,8 @@ def is_figure(output):
     return any(kind in output.get("data", {}) for kind in ("image/png", "image/gif"))
 
 
-# Half a minute each; .ci/run executes the first where it tries what Colab ships.
-LONG = ("01", "05")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "path", [p for p in SOURCES if p.name[:2] not in LONG], ids=lambda path: path.stem
-)
+@every_notebook
 def test_a_notebook_runs_and_shows_figures_and_no_warnings(path, tmp_path):
     shutil.copy(ROOT / "experiments/data/soil_temperature.csv", tmp_path)
     notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
@@ -136,12 +130,8 @@ def test_a_notebook_runs_and_shows_figures_and_no_warnings(path, tmp_path):
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
     )
-    # Compiling is most of the time.
-    environment = os.environ | {
-        "HYCO_NOTEBOOK_SIZE": "tiny",
-        "PYTHONPATH": str(ROOT),
-    }
-    client.execute(env=environment)
+    environment = {"HYCO_NOTEBOOK_SIZE": "tiny", "PYTHONPATH": str(ROOT)}
+    client.execute(env=os.environ | environment)
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
     noise = [o.text for o in outputs if o.get("name") == "stderr"]
     assert noise == [] and not any(o.output_type == "error" for o in outputs)
