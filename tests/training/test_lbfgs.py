@@ -3,6 +3,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import scipy.optimize
 
@@ -127,6 +128,47 @@ def test_an_ill_conditioned_problem_takes_the_work_it_takes_scipy():
         restarted = minimize_squares(False)(params, init(ZERO), TRUTH)
         params = restarted.params
     assert result.losses[-1] < 0.5 * restarted.losses[-1]
+
+
+def test_the_steps_are_those_of_optax():
+    # Its loop is another, which guards the steps of a line search that have no name.
+    scale, num_iterations = SIZE, 5
+
+    def loss(params):
+        return scale * least_squares(params, TRUTH)
+
+    search = optax.scale_by_zoom_linesearch(20, initial_guess_strategy="one")
+    tx = optax.lbfgs(memory_size=10, linesearch=search)
+    value_and_grad = jax.jit(jax.value_and_grad(loss))
+
+    @jax.jit
+    def update(params, state):
+        value, grad = value_and_grad(params)
+        updates, state = tx.update(
+            grad, state, params, value=value, grad=grad, value_fn=loss
+        )
+        return optax.apply_updates(params, updates), state
+
+    params, state, evaluations = ZERO, tx.init(ZERO), 1
+    for _ in range(num_iterations):
+        params, state = update(params, state)
+        evaluations += int(state[-1].info.num_linesearch_steps)
+    result = minimize_squares(False)(ZERO, init(ZERO), TRUTH)
+    assert result.num_evaluations == evaluations > num_iterations
+    np.testing.assert_allclose(result.params["x"], params["x"], rtol=1e-4, atol=1e-6)
+
+
+def test_members_of_a_batch_find_what_each_finds_alone():
+    starts = {"x": jnp.stack([jnp.zeros(SIZE), TRUTH / 2, TRUTH])}
+    minimize = minimize_squares(False)
+    together = jax.vmap(lambda p: minimize(p, TX.init(p), TRUTH))(starts)
+    for i, start in enumerate(starts["x"]):
+        alone = minimize({"x": start}, init(ZERO), TRUTH)
+        assert together.num_evaluations[i] == alone.num_evaluations
+        np.testing.assert_allclose(
+            together.params["x"][i], alone.params["x"], rtol=1e-4, atol=1e-6
+        )
+    assert together.num_evaluations[2] == 1
 
 
 def test_rosenbrock_falls_steadily_to_the_minimum_that_scipy_finds():
