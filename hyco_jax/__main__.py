@@ -1,6 +1,8 @@
 """`python -m hyco_jax list`: what there is to choose from."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from hyco_jax import listing
@@ -13,4 +15,7 @@ if __name__ == "__main__":
         help="systems, networks, kinds of coefficients, and, in a checkout, variants",
     )
     parser.parse_args()
-    print(listing.listing(Path("configs")))
+    try:
+        print(listing.listing(Path("configs")), flush=True)
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
