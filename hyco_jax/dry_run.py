@@ -3,6 +3,7 @@
 Every program of the run is compiled and makes one call; nothing is saved.
 """
 
+import collections
 import datetime
 import functools
 import math
@@ -69,7 +70,8 @@ def dry_run(
     left = {stage.name: _calls_left(stage, workdir) for stage in plan.stages}
     calls = [call for calls in left.values() for call in calls]
     to_compile, state = _timed(lambda: jax.block_until_ready(plan.init_state()))
-    programs = [_measure(call, calls, plan) for call in dict.fromkeys(calls)]
+    counts = collections.Counter(calls)
+    programs = [_measure(call, count, plan) for call, count in counts.items()]
     evaluate = fitting.make_evaluation(prepared, settings)
     to_evaluate = 0.0
     for stage, own in left.items():
@@ -94,7 +96,7 @@ def _calls_left(stage: Stage, workdir) -> Sequence[Call]:
     return loop.calls_after(stage, saved[-1] if saved else 0, workdir)
 
 
-def _measure(call: Call, calls: Sequence[Call], plan) -> Program:
+def _measure(call: Call, calls_left: int, plan) -> Program:
     """Compiles a program and calls it once."""
     state = plan.init_state()
     trace_seconds, lowered = _timed(lambda: call.run.lower(state, plan.real))
@@ -103,7 +105,7 @@ def _measure(call: Call, calls: Sequence[Call], plan) -> Program:
     return Program(
         call.run.__name__,
         call.num_cycles,
-        sum(other == call for other in calls),
+        calls_left,
         trace_seconds,
         compile_seconds,
         call_seconds,

@@ -1,6 +1,5 @@
 import pathlib
 
-import numpy as np
 import pytest
 
 from hyco_jax.config import flags
@@ -51,4 +50,4 @@ def test_a_config_that_does_not_fit_is_refused_in_a_line(capsys):
     arguments = ["--config.mode=physical", "--config.data.num_steps=0"]
     with pytest.raises(SystemExit, match="^1$"):
         dry_run(capsys, *arguments)
-    assert np.size(capsys.readouterr().err.splitlines()) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1

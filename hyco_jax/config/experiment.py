@@ -157,12 +157,7 @@ def dry_run(
     folder = Path(workdir) if workdir else default_workdir(experiment)
     chosen = {**problem.spec, **schema.to_dict(experiment)}
     workdirs.compare_config(folder, chosen, all_settings.free_keys(experiment))
-    path = Path(experiment.data.path or folder / "data.npz")
-    if path.exists():
-        observations = _load(experiment, problem, path)
-    else:
-        key = stages.seeded_key(experiment.seed, stages.DATA)
-        observations = _make_data(experiment, module, problem, key)
+    observations, _ = _get_data(experiment, module, problem, folder)
     return rehearsal.dry_run(problem, observations, experiment, folder)
 
 
@@ -205,29 +200,31 @@ def _claim(experiment, module, problem, folder) -> Observations:
     chosen = schema.to_dict(experiment)
     free = all_settings.free_keys(experiment)
     workdirs.compare_config(folder, {**problem.spec, **chosen}, free)
-    path = Path(experiment.data.path or folder / "data.npz")
-    is_new = not experiment.data.path and not path.exists()
-    if is_new and "generate" not in experiment.tasks:
-        raise ValueError(
-            f"{path} does not exist; add 'generate' to --config.tasks, or set "
-            "--config.data.path"
-        )
-    if is_new:
-        key = stages.seeded_key(experiment.seed, stages.DATA)
-        observations = _make_data(experiment, module, problem, key)
-        observations = observations_file.check(
-            observations, problem.domain, problem.quantities
-        )
-    else:
-        observations = _load(experiment, problem, path)
+    observations, path = _get_data(experiment, module, problem, folder)
     prepared = fitting.prepare(problem, observations, experiment)
     problem = prepared.problem
     loop.check_resumable(prepared.plan.stages, folder)
     # The config first: data of another one would be taken for its own.
     workdirs.write_config(folder, {**problem.spec, **chosen})
-    if is_new:
+    if not path.exists():
         storage.save(path, observations, problem.domain, problem.dt)
     return observations
+
+
+def _get_data(experiment, module, problem, folder) -> tuple[Observations, Path]:
+    """Checked data, and their file; those of a new run are not in it yet."""
+    path = Path(experiment.data.path or folder / "data.npz")
+    if path.exists():
+        return _load(experiment, problem, path), path
+    if "generate" not in experiment.tasks:
+        raise ValueError(
+            f"{path} does not exist; add 'generate' to --config.tasks, or set "
+            "--config.data.path"
+        )
+    key = stages.seeded_key(experiment.seed, stages.DATA)
+    observations = _make_data(experiment, module, problem, key)
+    checked = observations_file.check(observations, problem.domain, problem.quantities)
+    return checked, path
 
 
 def _make_data(experiment, module, problem, key) -> Observations:

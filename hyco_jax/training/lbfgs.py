@@ -110,13 +110,11 @@ def minimize(
 
     value_and_grad = jax.value_and_grad(objective)
     fresh = _strong(tx.init(params))
-    carry = _before(params, opt_state if carry_memory else fresh, num_iterations)
-    num_before = 0
     if carry_memory:
         # The gradient where the last iteration began, on the new objective.
         previous_grad = value_and_grad(opt_state[0].params)[1]
-        num_before = 1
-    carry = carry._replace(num_evaluations=jnp.asarray(num_before, jnp.int32))
+    num_before = int(carry_memory)
+    carry = _before(params, fresh, num_iterations, num_before)
 
     def is_first(carry):
         return carry.num_evaluations == num_before
@@ -167,8 +165,8 @@ def minimize(
     )
 
 
-def _before(params, opt_state, num_iterations) -> _Carry:
-    """Nothing is evaluated yet; a step along zeros asks for the start."""
+def _before(params, opt_state, num_iterations, num_evaluations) -> _Carry:
+    """The start is not evaluated yet; a step along zeros asks for it."""
     zeros = jax.tree.map(jnp.zeros_like, params)
     zero = jnp.zeros((), jax.tree.leaves(params)[0].dtype)
     curve = jnp.zeros((num_iterations + 1,), zero.dtype)
@@ -180,7 +178,7 @@ def _before(params, opt_state, num_iterations) -> _Carry:
         _strong(_init_search(zeros, params, value=zero, grad=zeros)),
         jnp.asarray(ITERATION_LIMIT, jnp.int32),
         jnp.zeros((), jnp.int32),
-        jnp.zeros((), jnp.int32),
+        jnp.asarray(num_evaluations, jnp.int32),
         curve,
         curve,
     )
