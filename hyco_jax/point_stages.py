@@ -47,7 +47,7 @@ def make_plan(
     horizons = [placed.num_steps] * num_cycles
     made = calls.make_stages(settings, by_horizon, horizons)
     init_state = stages.make_init_state(settings, models, players, txs, real)
-    return Plan(made, init_state, real, players)
+    return Plan(made, init_state, real, players, models.on_data_grid.predict)
 
 
 def check(settings: Settings, problem: Problem, num_steps: int):

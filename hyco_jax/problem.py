@@ -112,6 +112,8 @@ class Problem:
         true_values: Maps a grid to the coefficients that data are simulated with.
         physics_resolution: Cells of the physical model's grid, the data's divided or
             multiplied by a whole number; () where it is the data's.
+        order: Of `make_step`'s error for smooth states, when cells and time step shrink
+            together; None where it is not known.
         diagnostics: Maps a grid and a state to named numbers.
         limits: Largest values of diagnostics that are sound.
         speeds: What substeps are planned for, where they depend on speeds; `make_step`
@@ -136,6 +138,7 @@ class Problem:
         None
     )
     physics_resolution: tuple[int, ...] = ()
+    order: int | None = None
     diagnostics: Callable[[Domain, Array], dict[str, Array]] | None = None
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     speeds: Speeds | None = None

@@ -9,6 +9,7 @@ from hyco_jax.models.physical import CoefficientSettings
 from hyco_jax.players.physical import PhysicalSettings
 from hyco_jax.players.synthetic import SyntheticSettings
 from hyco_jax.players.windows import Exchange
+from hyco_jax.uncertainty.settings import UncertaintySettings
 
 _EVERY = rules.integer(1, 1_000_000)
 
@@ -104,6 +105,7 @@ class Settings:
     physical: PhysicalSettings = section(PhysicalSettings)
     synthetic: SyntheticSettings = section(SyntheticSettings)
     hybrid: HybridSettings = section(HybridSettings)
+    uncertainty: UncertaintySettings = section(UncertaintySettings)
     log_every: int = key(1, "cycles between two lines on the terminal", _EVERY)
     eval_every: int = key(1, "cycles between two evaluations", _EVERY)
     save_every: int = key(1, "cycles between two checkpoints", _EVERY)

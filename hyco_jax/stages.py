@@ -29,7 +29,7 @@ from hyco_jax.running.loop import Stage
 from hyco_jax.settings import Settings
 from hyco_jax.training import optimizers
 from hyco_jax.training.state import init as init_train_state
-from hyco_jax.types import HybridState, Model
+from hyco_jax.types import HybridState, Model, PredictFn
 
 # What a synthetic model knows of the data, and no optimiser touches.
 _CONSTANTS = ("normalisation", "record")
@@ -65,12 +65,14 @@ class Plan(NamedTuple):
         init_state: Makes the state before the first cycle of a stage.
         real: The real data that cycles take.
         players: The two players of the last hybrid cycle, by model.
+        fitted: The physical model's `predict`, as it is asked to be fitted.
     """
 
     stages: tuple[Stage, ...]
     init_state: Callable[[], HybridState]
     real: Any
     players: dict[str, Player]
+    fitted: PredictFn
 
 
 class _Records(NamedTuple):
@@ -153,7 +155,8 @@ def make_plan(
     last = {name: player(horizons[-1]) for name, player in players.items()}
     stages = calls.make_stages(settings, players, horizons)
     init_state = make_init_state(settings, models, last, txs, real)
-    return Plan(stages, init_state, real, last)
+    fitted = _fitted(problem, models)
+    return Plan(stages, init_state, real, last, fitted)
 
 
 def check_windows(
@@ -261,15 +264,11 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         )
         for horizon in horizons
     }
-    # Asked on the coarser grid, so that real data aren't interpolated to a finer one.
-    fitted = models.physical.model
-    if problem.resampling.common != problem.physics_domain:
-        fitted = models.on_data_grid
     physical = physical_players.make_player(
         facts.physical,
         facts.scored,
         settings.physical,
-        fitted=fitted.predict,
+        fitted=_fitted(problem, models),
         predict=models.on_data_grid.predict,
         resampling=problem.resampling,
         tx=txs["physical"],
@@ -279,6 +278,13 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         penalty=models.physical.penalty,
     )
     return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
+
+
+def _fitted(problem, models) -> PredictFn:
+    """Asked on the coarser grid, so that real data aren't interpolated to a finer."""
+    if problem.resampling.common != problem.physics_domain:
+        return models.on_data_grid.predict
+    return models.physical.model.predict
 
 
 def make_init_state(

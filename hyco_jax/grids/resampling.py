@@ -6,6 +6,7 @@ divergence agree on both grids. Prolonging is linear, and restricting undoes it.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import jax.numpy as jnp
 
@@ -143,10 +144,12 @@ def prolong(
             u = jnp.moveaxis(interpolate(u, factor, domain.periodic), -1, axis)
         return u
 
-    return _by_component(states, quantities, refine)
+    return by_component(states, quantities, refine)
 
 
-def _by_component(states, quantities, function):
+def by_component(
+    states: Array, quantities: Quantities, function: Callable[..., Array]
+) -> Array:
     """Maps every channel by `function(u (..., *S), axis of staggering or None)`."""
     results = []
     for q, where in zip(quantities, channels(quantities).values(), strict=True):
@@ -167,7 +170,7 @@ def _coarsened(states, factor, quantities, domain, reduce):
                 u = blocks[0] if i == along else reduce(blocks, axis=0)
         return u
 
-    return _by_component(states, quantities, coarsen)
+    return by_component(states, quantities, coarsen)
 
 
 def _within_cells(u, factor, periodic):

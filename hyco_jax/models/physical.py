@@ -139,15 +139,8 @@ def make_physical(
         ValueError: If a coefficient is missing or unknown, or its settings don't fit
             its role or each other.
     """
-    _check_names(problem, settings)
     domain = problem.physics_domain
-    truth = {}
-    if problem.true_values and any(s.kind == "known" for s in settings.values()):
-        truth = problem.true_values(domain)
-    fitted = {
-        name: _make(settings[name], name, role, domain, truth.get(name))
-        for name, role in problem.roles.items()
-    }
+    fitted = make_coefficients(problem, settings, domain)
     upper = {name: coefficient.upper for name, coefficient in fitted.items()}
     step = problem.make_step(domain, problem.dt, upper)
     model = coefficients.make_model(
@@ -166,6 +159,20 @@ def make_physical(
         )
 
     return PhysicalModel(model, learned, values, penalty if weights else None)
+
+
+def make_coefficients(
+    problem: Problem, settings: Mapping[str, CoefficientSettings], domain: Domain
+) -> dict[str, Coefficient]:
+    """Makes the coefficients of a problem on a grid, by name; see `make_physical`."""
+    _check_names(problem, settings)
+    truth = {}
+    if problem.true_values and any(s.kind == "known" for s in settings.values()):
+        truth = problem.true_values(domain)
+    return {
+        name: _make(settings[name], name, role, domain, truth.get(name))
+        for name, role in problem.roles.items()
+    }
 
 
 def restrict_value(problem: Problem, name: str, value, domain: Domain) -> np.ndarray:

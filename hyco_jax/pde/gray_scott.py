@@ -113,12 +113,22 @@ def make_problem(
         # The published test has one initial state; the others are for validation.
         return u0.at[0].set(disc_u0(domain, data.scale, edge))
 
+    make_true = functools.partial(make_step, substeps=settings.substeps or None)
+
+    def make(domain, dt, upper):
+        # A part of a step has as many as the whole, so that all of the error shrinks.
+        rate, longer = upper["feed"] + upper["kill"], max(dt, settings.dt)
+        substeps = settings.substeps or _check_substeps(None, longer, rate)
+        return make_step(domain, dt, upper, substeps)
+
     return Problem(
         domain=domain,
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(make_step, substeps=settings.substeps or None),
+        make_step=make,
+        make_true_step=make_true,
+        order=2,
         sample_u0=draw,
         true_values=lambda domain: {n: getattr(settings, n) for n in COEFFICIENTS},
         physics_resolution=settings.physics_resolution,

@@ -28,7 +28,6 @@ respect to κ and u.
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 import jax.numpy as jnp
@@ -157,18 +156,30 @@ def make_problem(
             return {"conductivity": settings.conductivity_value}
         return {"conductivity": two_bumps_conductivity(domain)}
 
+    def make(model_domain, dt, upper):
+        at_nodes = settings.boundary == "nodes"
+        if at_nodes and model_domain != domain:
+            raise ValueError(
+                "walls at nodes would be elsewhere on another grid; expected that of "
+                f"pde.boundary='nodes', {domain}, got {model_domain}"
+            )
+        return make_step(
+            model_domain,
+            dt,
+            upper,
+            settings.form,
+            settings.substeps or None,
+            at_nodes,
+            settings.integrator,
+        )
+
     return Problem(
         domain=domain,
         dt=settings.dt,
         quantities=quantities(domain),
         roles=COEFFICIENTS,
-        make_step=functools.partial(
-            make_step,
-            form=settings.form,
-            substeps=settings.substeps or None,
-            at_nodes=settings.boundary == "nodes",
-            integrator=settings.integrator,
-        ),
+        make_step=make,
+        order=2 if settings.integrator == "ssp2" else None,
         sample_u0=draw,
         true_values=true_values,
         physics_resolution=settings.physics_resolution,

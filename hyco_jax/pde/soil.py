@@ -107,6 +107,7 @@ def make_problem(
         roles=COEFFICIENTS,
         make_step=functools.partial(make_step, substeps=settings.substeps),
         physics_resolution=settings.physics_resolution,
+        order=2,
         drive=drive,
         time_unit="s",
         length_unit="m",

@@ -82,14 +82,14 @@ def arrays(judge: Judge, row: str, params: Params) -> dict[str, np.ndarray]:
     for name, value in judge.models.physical.values(params).items():
         if name in judge.true_coefficients:
             value = _beside_truth(judge, name, value)
-        result[f"coefficient/{name}/{row}"] = _on_data_grid(judge, name, value)
+        result[f"coefficient/{name}/{row}"] = on_data_grid(judge.problem, name, value)
     return result
 
 
 def true_arrays(judge: Judge) -> dict[str, np.ndarray]:
     """Of figures: the true values."""
     return {
-        f"coefficient/{name}/truth": _on_data_grid(judge, name, truth)
+        f"coefficient/{name}/truth": on_data_grid(judge.problem, name, truth)
         for name, truth in judge.true_coefficients.items()
     }
 
@@ -112,12 +112,12 @@ def _beside_truth(judge, name, value) -> np.ndarray:
     return np.broadcast_to(value, truth.shape)
 
 
-def _on_data_grid(judge, name, value) -> np.ndarray:
+def on_data_grid(problem: Problem, name: str, value) -> np.ndarray:
     """Takes a coefficient to the data's grid: means, or repeated in its cells."""
-    value, domain = np.asarray(value), judge.problem.domain
-    factor = domain.times_finer(judge.problem.physics_domain)
+    value, domain = np.asarray(value), problem.domain
+    factor = domain.times_finer(problem.physics_domain)
     if not factor:
-        return restrict_value(judge.problem, name, value, domain)
+        return restrict_value(problem, name, value, domain)
     if value.ndim:
         for axis in range(domain.ndim):
             value = np.repeat(value, factor, axis)

@@ -56,6 +56,13 @@ FAMILIES = {
     **{f"{split}/rmse_": f"{split}/rmse" for split in ("val", "test")},
 }
 
+# Standard error of a number under the noise of the data, by its name; it stands in the
+# column of the number itself, `value ± noise`.
+NOISE = "coefficient_noise/"
+# Likewise what a grid that is infinitely fine would change, by `uncertainty.grid`, and
+# the value there.
+GRID, ESTIMATE = "coefficient_grid/", "coefficient_estimate/"
+
 # A sentence of the caption, and the columns, or starts of families, of which at least
 # one calls for it.
 SENTENCES = {

@@ -12,7 +12,7 @@ WEIGHTS = np.array([0.0, 0.1, -0.05, 0.2])
 SPEED, AGE = 0.3, 1.0
 
 
-def exact(x, time):
+def exact(x, time, nu=NU):
     """Solves uₜ + u uₓ = ν uₓₓ on a circle of length 2π, by Cole and Hopf.
 
     u = c - 2ν φₓ/φ, in a frame that moves with c, and φ a sum of heat kernels
@@ -22,6 +22,6 @@ def exact(x, time):
     age = AGE + time
     around = TAU * np.arange(-3, 4)[:, None]
     away = (x - SPEED * time)[:, None, None] - (CENTRES + around)
-    logarithms = (WEIGHTS - away**2 / (4 * age)) / NU
+    logarithms = (WEIGHTS - away**2 / (4 * age)) / nu
     share = np.exp(logarithms - logarithms.max((1, 2), keepdims=True))
     return SPEED + (share * away).sum((1, 2)) / share.sum((1, 2)) / age

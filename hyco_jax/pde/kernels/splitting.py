@@ -75,6 +75,7 @@ class TransportSettings(GridSettings):
             "make_step": functools.partial(planned, scheme=self.scheme, **options),
             # Stable at shocks, and where flows are smooth the most accurate one too.
             "make_true_step": functools.partial(planned, scheme="limited"),
+            "order": 2 if self.scheme in EULERIAN else 1,
             "speeds": speeds,
         }
 

@@ -1,0 +1,100 @@
+"""The physical model on a grid that is finer in space and time, asked on its own."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from hyco_jax.grids import refinement, resampling
+from hyco_jax.grids.quantities import Quantity
+from hyco_jax.models import stepper
+from hyco_jax.models.coefficients import Coefficient
+from hyco_jax.models.physical import CoefficientSettings, make_coefficients
+from hyco_jax.problem import Problem
+from hyco_jax.types import Array, Model, Query
+
+FACTOR = 2
+
+
+def refined(
+    problem: Problem, settings: Mapping[str, CoefficientSettings], remat: bool = False
+) -> Model:
+    """Makes the physical model on a grid twice finer, with half its time step.
+
+    It has the parameters of `physical.make_physical`'s model, and is asked as that is.
+    A field keeps its values on the model's own grid, and, like initial states, is
+    prolonged by `refinement`, so that what is left to first order is the error of the
+    scheme. Data on the grid are means over cells, readings are at points. Driven
+    channels are linear in time between two steps.
+
+    Args:
+        problem: The physical system.
+        settings: Of each of its coefficients, by name.
+        remat: See `stepper.stepper`.
+
+    Raises:
+        ValueError: If the PDE can't be stepped there.
+    """
+    coarse, quantities = problem.physics_domain, problem.quantities
+    fine = coarse.refined(FACTOR)
+    dt = problem.dt / FACTOR
+    fitted = make_coefficients(problem, settings, fine)
+    own = make_coefficients(problem, settings, coarse)
+    for name, options in settings.items():
+        if options.kind == "field":
+            fitted[name] = _prolonged(problem, name, own[name], options)
+    upper = {name: coefficient.upper for name, coefficient in fitted.items()}
+    step = problem.make_step(fine, dt, upper)
+    model = stepper.stepper(lambda key: {}, step, fine, dt, quantities, remat)
+
+    def init(key):
+        del key
+        return {n: jax.tree.map(jnp.asarray, c.raw) for n, c in own.items()}
+
+    def predict(params, query):
+        values = {name: c.value(params[name]) for name, c in fitted.items()}
+        answers = model.predict(values, _to_fine(problem, query))
+        if query.points is not None:
+            return answers
+        # Of every second step; the first answer follows the first of them.
+        answers = answers[:, FACTOR - 1 :: FACTOR]
+        return resampling.restrict(answers, FACTOR, quantities, fine)
+
+    return Model(init, predict)
+
+
+def _to_fine(problem, query: Query) -> Query:
+    domain, quantities = problem.physics_domain, problem.quantities
+    are_means = query.points is None
+    u0 = refinement.refine(query.u0, FACTOR, quantities, domain, are_means)
+    given = query.given
+    if given is not None:
+        driven = [q for q in quantities if q.is_driven]
+        given = _between_times(given)
+        given = refinement.refine(given, FACTOR, driven, domain, are_means)
+    return query.replace(u0=u0, given=given, horizon=FACTOR * query.horizon)
+
+
+def _between_times(given: Array) -> Array:
+    """From `(B, K + 1, *S, G)` to `(B, 2K + 1, *S, G)`, linear in time."""
+    before, after = given[:, :-1, None], given[:, 1:, None]
+    share = jnp.arange(FACTOR, dtype=given.dtype) / FACTOR
+    share = share.reshape(-1, *[1] * (given.ndim - 2))
+    inner = (1 - share) * before + share * after
+    inner = inner.reshape(len(given), -1, *given.shape[2:])
+    return jnp.concatenate([inner, given[:, -1:]], axis=1)
+
+
+def _prolonged(problem, name, field: Coefficient, options) -> Coefficient:
+    domain, role = problem.physics_domain, problem.roles[name]
+    components = domain.ndim if role.is_vector else 1
+    quantity = Quantity(name, components, is_staggered=role.is_staggered)
+
+    def value(raw):
+        coarse = field.value(raw)
+        channels = coarse if role.is_vector else coarse[..., None]
+        found = refinement.refine(channels, FACTOR, (quantity,), domain, False)
+        found = found if role.is_vector else found[..., 0]
+        return jnp.clip(found, *options.bounds) if options.bounds else found
+
+    return field._replace(value=value)

@@ -1,0 +1,1 @@
+"""The ± behind what a fit found: from the residuals to standard errors in words."""

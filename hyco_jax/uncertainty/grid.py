@@ -1,0 +1,231 @@
+"""The error of coefficients that comes from the grid: the fit on one twice finer.
+
+There the minimum lies elsewhere, by as much as the scheme errs. With the order p of the
+scheme both values say where it lies on an infinitely fine one (L. F. Richardson, 1911):
+`fine + (fine - own) / (2^p - 1)`.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from absl import logging
+
+from hyco_jax import calls, point_stages, stages
+from hyco_jax.data.placement import Placed
+from hyco_jax.models import refined, resampled
+from hyco_jax.problem import Problem
+from hyco_jax.scoring import coefficients as fitted
+from hyco_jax.scoring import table
+from hyco_jax.settings import Settings
+from hyco_jax.stages import Models, Plan
+from hyco_jax.training import lbfgs, losses
+from hyco_jax.types import Array, Params
+
+_ITERATIONS = 40
+# Of the tolerance of the training: the minimum moves by less than that was searched.
+_TOLERANCE = 1e-2
+
+
+class GridError(NamedTuple):
+    """What the grid does to a coefficient of shape `()`, `(*S,)` or `(*S, D)`.
+
+    Attributes:
+        own: What was found on the model's own grid.
+        fine: What the same fit finds on the finer grid.
+        estimate: Of the exact value, by Richardson; `fine` where no order is known.
+    """
+
+    own: np.ndarray
+    fine: np.ndarray
+    estimate: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """How far `own` is from the estimate, in each entry."""
+        return abs(self.estimate - self.own)
+
+
+class Check(NamedTuple):
+    """What is said of the coefficients of a row.
+
+    Attributes:
+        columns: Of the table: `coefficient_grid/<name>`, of a field the root mean
+            square, and `coefficient_estimate/<name>` of numbers.
+        arrays: Of figures: `grid_error/<name>/<row>`, on the grid of the data.
+    """
+
+    columns: dict[str, float]
+    arrays: dict[str, np.ndarray]
+
+
+def make_check(
+    problem: Problem,
+    data: Any,
+    placed: Placed | None,
+    settings: Settings,
+    models: Models,
+    plan: Plan,
+) -> Callable[[str, Params], Check] | None:
+    """Prepares the checks of a fit; nothing is compiled.
+
+    Args:
+        problem: The physical system.
+        data: The observations.
+        placed: What is trained on, where it is at points.
+        settings: Of the fit.
+        models: Both models.
+        plan: What was trained.
+
+    Returns:
+        A function of a row of the table and the physical model's best parameters. It
+        returns None where the fit on the finer grid fails, and is None itself where
+        the PDE has no finer grid.
+    """
+    try:
+        finer = refine_models(problem, settings, models)
+    except ValueError as error:
+        logging.warning("the error of the grid is not known: %s", error)
+        return None
+    fine_plan = (
+        stages.make_plan(problem, data, settings, finer)
+        if placed is None
+        else point_stages.make_plan(problem, placed, settings, finer)
+    )
+    chunk = settings.physical.window_chunk
+    # A window holds so many times as much.
+    smaller = math.ceil(chunk / refined.FACTOR**problem.domain.ndim)
+    refit = make_refit(
+        plan,
+        fine_plan,
+        models.physical.penalty,
+        (chunk or None, smaller or None),
+        _TOLERANCE * settings.physical.abs_tol,
+    )
+    learned = models.physical.learned
+
+    def check(row, variables):
+        begin = time.monotonic()
+        start = {name: variables[name] for name in learned}
+        constants = {k: v for k, v in variables.items() if k not in start}
+        found = jax.device_get(refit(start, constants, plan.real))
+        if found.status == lbfgs.NON_FINITE:
+            logging.warning(
+                "%s: the error of the grid is not known: the fit on a grid twice finer "
+                "became infinite",
+                table.ROWS[row],
+            )
+            return None
+        values = jax.device_get(models.physical.values(variables))
+        fine = jax.device_get(models.physical.values({**constants, **found.params}))
+        errors = {
+            name: make_error(values[name], fine[name], problem.order)
+            for name in learned
+        }
+        logging.info(
+            "grid of %s: %.1f s, %d iterations, %s",
+            table.ROWS[row],
+            time.monotonic() - begin,
+            found.num_iterations,
+            lbfgs.STATUS[found.status],
+        )
+        return _describe(problem, row, errors)
+
+    return check
+
+
+def refine_models(problem: Problem, settings: Settings, models: Models) -> Models:
+    """Replaces the physical model by that on a grid twice finer, asked as before.
+
+    Raises:
+        ValueError: If the PDE can't be stepped there.
+    """
+    # A rollout holds some 2^(D + 1) times as much as one of the training.
+    remat = settings.physical.remat or problem.domain.ndim > 1
+    fine = refined.refined(problem, settings.coefficients, remat)
+    on_data_grid = resampled.on_data_grid(fine, problem.resampling)
+    physical = models.physical._replace(model=fine)
+    return models._replace(physical=physical, on_data_grid=on_data_grid)
+
+
+def make_error(own: np.ndarray, fine: np.ndarray, order: int | None) -> GridError:
+    """Extrapolates two values, see above."""
+    own, fine = (np.asarray(value, np.float64) for value in (own, fine))
+    estimate = fine
+    if order is not None:
+        estimate = fine + (fine - own) / (refined.FACTOR**order - 1)
+    return GridError(own, fine, estimate)
+
+
+def make_refit(
+    plan: Plan,
+    fine_plan: Plan,
+    penalty: Callable[[Params], Array] | None,
+    chunks: tuple[int | None, int | None] = (None, None),
+    abs_tol: float = 1e-11,
+) -> Callable[[Params, Params, Any], lbfgs.Result]:
+    """Makes the jitted fit on the finer grid, on real data and prior alone.
+
+    Where a run ends the gradient of its own fit is not quite 0, by its tolerance and
+    by what the network wants of it. The gradient of this one ends at the same, so that
+    nothing but the grid moves the minimum.
+
+    Args:
+        plan: What was trained.
+        fine_plan: The same with the model on the finer grid.
+        penalty: A term of the loss.
+        chunks: Samples in memory at once, on the own grid and on the finer one.
+        abs_tol: See `lbfgs.minimize`.
+
+    Returns:
+        A function of the fitted parameters, the constants and the real data.
+    """
+    player, tx = plan.players["physical"], lbfgs.make_optimizer()
+
+    def make_loss(predict, chunk, constants, parts):
+        def loss(params):
+            variables = {**constants, **params}
+            shares = losses.part_losses(predict, variables, parts, chunk=chunk)
+            total = shares.sum()
+            return total if penalty is None else total + penalty(variables)
+
+        return loss
+
+    def refit(start, constants, real):
+        parts = player.augment(real, None, 0.0)
+        own = make_loss(plan.fitted, chunks[0], constants, parts)
+        fine = make_loss(fine_plan.fitted, chunks[1], constants, parts)
+        slope = jax.grad(own)(start)
+
+        def shifted(params):
+            moved = optax.tree.sub(params, start)
+            return fine(params) - optax.tree.vdot(slope, moved)
+
+        return lbfgs.minimize(
+            shifted,
+            start,
+            tx.init(start),
+            tx,
+            num_iterations=_ITERATIONS,
+            abs_tol=abs_tol,
+            carry_memory=False,
+        )
+
+    return jax.jit(refit, compiler_options=calls.compiler_options())
+
+
+def _describe(problem, row, errors: Mapping[str, GridError]) -> Check:
+    columns, arrays = {}, {}
+    for name, found in errors.items():
+        size = float(np.sqrt(np.mean(found.error**2)))
+        columns[f"{table.GRID}{name}"] = size
+        if found.own.ndim == 0:
+            columns[f"{table.ESTIMATE}{name}"] = float(found.estimate)
+        arrays[f"grid_error/{name}/{row}"] = fitted.on_data_grid(
+            problem, name, found.error
+        )
+    return Check(columns, arrays)
