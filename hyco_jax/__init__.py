@@ -15,6 +15,7 @@ _HOMES = {
     "SyntheticSettings": "players.synthetic",
     "PhysicalSettings": "players.physical",
     "CoefficientSettings": "models.physical",
+    "UncertaintySettings": "uncertainty.settings",
     "DataSettings": "data.generate",
     "simulate": "data.generate",
     "Observations": "data.observations",

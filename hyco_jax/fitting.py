@@ -32,6 +32,7 @@ from hyco_jax.scoring import reading_rows, rows, table
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
 from hyco_jax.types import HybridState, Model
+from hyco_jax.uncertainty import grid
 
 
 def fit(
@@ -98,6 +99,7 @@ def fit(
             else:
                 loop.check_time(limit, "the scoring")
                 result = _score(scores, models, states, folder, workdir)
+                result = _with_grid(result, prepared, settings)
                 results.save(result, folder)
                 if workdir is not None:
                     report.write(result, folder)
@@ -364,6 +366,28 @@ def _score(scores, models, states, folder, workdir) -> Result:
         {name: int(state.cycle) for name, state in states.items()},
         None if workdir is None else folder,
     )
+
+
+def _with_grid(result, prepared, settings) -> Result:
+    """Adds what the grid does to the coefficients."""
+    if not settings.uncertainty.grid or settings.mode == "synthetic":
+        return result
+    check = grid.make_check(settings, *prepared)
+    if check is None:
+        return result
+    rows = {
+        row: trained.params
+        for row, trained in result.trained.items()
+        if table.ROW_STAGE.get(row, ("", ""))[1] == "physical"
+    }
+    columns, arrays = dict(result.rows), dict(result.arrays)
+    for row, params in rows.items():
+        found = check(row, params)
+        if found is not None:
+            columns[row] = {**columns[row], **found.columns}
+            arrays |= found.arrays
+            grid.warn(row, columns[row], arrays)
+    return dataclasses.replace(result, rows=columns, arrays=arrays)
 
 
 def seconds_of(folder: Path) -> dict[str, float]:

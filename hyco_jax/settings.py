@@ -123,6 +123,9 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
     """
     free = ["tasks", "notes", "log_every", "eval_every", "save_every"]
     free += ["keep_checkpoints", "data.path"]
+    # It says something about what was trained, and changes nothing of it.
+    names = [field.name for field in dataclasses.fields(UncertaintySettings)]
+    free += [f"uncertainty.{name}" for name in names]
     # It follows from data and config, which are compared.
     free += ["planned_speed"]
     synthetic = settings.synthetic

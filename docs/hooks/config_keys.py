@@ -16,12 +16,14 @@ from hyco_jax.players.physical import PhysicalSettings
 from hyco_jax.players.synthetic import SyntheticSettings
 from hyco_jax.problem import GridSettings
 from hyco_jax.settings import HybridSettings
+from hyco_jax.uncertainty.settings import UncertaintySettings
 
 _SECTIONS = {
     "coefficients": (CoefficientSettings, "coefficients.<name>."),
     "physical": (PhysicalSettings, "physical."),
     "synthetic": (SyntheticSettings, "synthetic."),
     "hybrid": (HybridSettings, "hybrid."),
+    "uncertainty": (UncertaintySettings, "uncertainty."),
     "pde": (GridSettings, "pde."),
     "data": (DataSettings, "data."),
 }

@@ -16,6 +16,7 @@ import optax
 from absl import logging
 
 from hyco_jax import calls, point_stages, stages
+from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
 from hyco_jax.models import refined, resampled
 from hyco_jax.problem import Problem
@@ -64,28 +65,30 @@ class Check(NamedTuple):
 
 
 def make_check(
-    problem: Problem,
-    data: Any,
-    placed: Placed | None,
     settings: Settings,
+    problem: Problem,
+    data: Observations,
+    placed: Placed | None,
     models: Models,
     plan: Plan,
 ) -> Callable[[str, Params], Check] | None:
     """Prepares the checks of a fit; nothing is compiled.
 
     Args:
+        settings: Of the fit.
         problem: The physical system.
         data: The observations.
         placed: What is trained on, where it is at points.
-        settings: Of the fit.
         models: Both models.
         plan: What was trained.
 
     Returns:
         A function of a row of the table and the physical model's best parameters. It
         returns None where the fit on the finer grid fails, and is None itself where
-        the PDE has no finer grid.
+        the PDE has no finer grid, or nothing is fitted.
     """
+    if not models.physical.learned:
+        return None
     try:
         finer = refine_models(problem, settings, models)
     except ValueError as error:
@@ -136,6 +139,32 @@ def make_check(
         return _describe(problem, row, errors)
 
     return check
+
+
+def warn(row: str, columns: Mapping[str, Any], arrays: Mapping[str, np.ndarray]):
+    """Warns where the error of the grid is above that of the noise.
+
+    Args:
+        row: Of the table.
+        columns: Its values, those of `uncertainty.describe` too, if they were computed.
+        arrays: Likewise of figures.
+    """
+    for column in [name for name in columns if name.startswith(table.GRID)]:
+        name = column.removeprefix(table.GRID)
+        noise = columns.get(f"{table.NOISE}{name}")
+        deviation = arrays.get(f"deviation/{name}/{row}")
+        if noise is None and deviation is not None:
+            noise = float(np.sqrt(np.mean(np.square(deviation))))
+        if noise is not None and columns[column] > noise:
+            logging.warning(
+                "%s: %s is off by about %.2g because of the grid, more than the noise "
+                "of the data makes of it, %.2g: raise pde.physics_resolution and lower "
+                "pde.dt",
+                table.ROWS[row],
+                name.replace("_", " "),
+                columns[column],
+                noise,
+            )
 
 
 def refine_models(problem: Problem, settings: Settings, models: Models) -> Models:
