@@ -30,6 +30,12 @@ import pytest  # noqa: E402
 gc.set_threshold(50_000, 20, 100)
 
 
+def pytest_collection_modifyitems(items):
+    """Files with long tests first: else one process ends long after the other."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_unconfigure():
     """Removes the cache when the session that made it ends."""
     if _OWN_CACHE is not None:
