@@ -72,7 +72,7 @@ def fit(
     boards.check(tensorboard, workdir)
     prepared = prepare(problem, data, settings, network)
     problem, models, plan = prepared.problem, prepared.models, prepared.plan
-    scores = _make_scores(problem, settings, models, prepared.data)
+    scores = _make_scores(problem, settings, models, prepared.data, prepared.placed)
     with _opened(workdir) as folder:
         _claim(folder, prepared, settings)
         with boards.opened(folder, tensorboard) as events:
@@ -152,7 +152,9 @@ def prepare(
     Raises:
         ValueError: If they don't fit each other.
     """
-    data = observed.check(data, problem.domain, problem.quantities)
+    data = _as_readings(
+        problem, observed.check(data, problem.domain, problem.quantities)
+    )
     if not isinstance(data.observed, Readings):
         speeds.check_observed(problem, data)
         problem = speeds.plan_for(problem, data)
@@ -165,11 +167,27 @@ def prepare(
     return Prepared(problem, data, placed, models, plan)
 
 
+def _as_readings(problem, data) -> Observations:
+    """Takes data on the grid whose initial states aren't given as readings."""
+    is_given = isinstance(data.initial, str) and data.initial == "given"
+    if isinstance(data.observed, Readings) or is_given:
+        return data
+    if problem.num_driven:
+        raise ValueError(
+            f"initial={data.initial!r} does not fit data on the grid with driven "
+            "channels; give the states at t = 0 with initial='given'"
+        )
+    readings = grid_readings(
+        data, problem.domain, problem.dt, problem.quantities, first=0
+    )
+    return dataclasses.replace(data, observed=readings, sigma=None)
+
+
 def _place(problem, data, settings) -> Placed | None:
-    """Places readings; data on the grid too, where they train a field."""
+    """Places readings; data on the grid too, where a field or states are fitted."""
     if isinstance(data.observed, Readings):
-        return placement.place(data, problem)
-    if settings.synthetic.name != "field":
+        return _placed_for(problem, data, settings)
+    if settings.synthetic.name != "field" and not settings.physical.fits_states:
         return None
     states = np.asarray(data.observed.states)
     readings = grid_readings(data, problem.domain, problem.dt, problem.quantities)
@@ -178,7 +196,19 @@ def _place(problem, data, settings) -> Placed | None:
     )
     driven = problem.num_driven
     given = states[..., -driven:] if driven else None
-    return placement.place(at_points, problem, given)
+    return _placed_for(problem, at_points, settings, given)
+
+
+def _placed_for(problem, data, settings, given=None) -> Placed:
+    physical = settings.physical
+    return placement.place(
+        data,
+        problem,
+        given,
+        num_segments=physical.segments,
+        fits_initial=physical.initial == "fitted",
+        scores_apart=stages.holds_out(settings),
+    )
 
 
 def load(
@@ -237,6 +267,7 @@ def evaluate(
     settings: Settings,
     data: Observations,
     network: nn.Module | Model | None = None,
+    is_own: bool = False,
 ) -> dict[str, dict[str, float | None]]:
     """Scores the models of a result on other data.
 
@@ -246,15 +277,20 @@ def evaluate(
         settings: Of the fit.
         data: The other data.
         network: What was passed to `fit`, if anything was.
+        is_own: Whether the data are those of the fit, whose initial states the models
+            may have fitted.
 
     Returns:
         The rows of the table.
     """
-    data = observed.check(data, problem.domain, problem.quantities)
+    data = _as_readings(
+        problem, observed.check(data, problem.domain, problem.quantities)
+    )
     if not isinstance(data.observed, Readings):
         problem = speeds.plan_for(problem, data)
     models = stages.make_models(problem, settings, None, network)
-    scores = _make_scores(problem, settings, models, data)
+    placed = _place(problem, data, settings) if is_own else None
+    scores = _make_scores(problem, settings, models, data, placed)
     candidates = {
         row: (results.ROLES[row], trained.params)
         for row, trained in result.trained.items()
@@ -279,19 +315,24 @@ def make_evaluation(
         prepared: What is fitted.
         settings: Of the fit.
     """
-    made = _make_scores(prepared.problem, settings, prepared.models, prepared.data)
+    made = _make_scores(
+        prepared.problem, settings, prepared.models, prepared.data, prepared.placed
+    )
     return made.of_cycle
 
 
-def _make_scores(problem, settings, models, data) -> _Scores:
+def _make_scores(problem, settings, models, data, own: Placed | None) -> _Scores:
+    """Functions that score; `own` is what was trained on, None for other data."""
+    is_field = settings.synthetic.name == "field"
     if isinstance(data.observed, Readings):
         module = reading_rows
+        placed = own or placement.place(data, problem)
         judge = reading_rows.make_judge(
-            problem, models, data, placement.place(data, problem)
+            problem, models, data, placed, is_field, own is not None
         )
     else:
-        is_field = settings.synthetic.name == "field"
-        module, judge = rows, rows.make_judge(problem, models, data, is_field)
+        module = rows
+        judge = rows.make_judge(problem, models, data, is_field, own is not None)
     return _Scores(
         functools.partial(module.score_cycle, judge),
         functools.partial(module.score_rows, judge),

@@ -3,10 +3,13 @@
 import functools
 import math
 
+import numpy as np
+
 from hyco_jax import calls, stages
 from hyco_jax import settings as all_settings
 from hyco_jax.config import schema
 from hyco_jax.data.placement import Placed
+from hyco_jax.models import segments
 from hyco_jax.players import physical as physical_players
 from hyco_jax.players import points
 from hyco_jax.players.points import Ghosts
@@ -73,6 +76,9 @@ def check(settings: Settings, problem: Problem, num_steps: int):
             "predictions",
         )
     longest = hybrid.steps_physical_to_synthetic or num_steps
+    if settings.physical.fits_states:
+        # Of its own states, from the first step on.
+        longest = num_steps - 1
     if not _is_field(settings) and synthetic.generated_horizon > longest:
         schema.fail(
             "synthetic.generated_horizon",
@@ -90,9 +96,9 @@ def _is_field(settings):
     return settings.synthetic.name == "field"
 
 
-def _ask(problem, settings):
+def _ask(problem, settings, count=None):
     region = settings.hybrid.ghost_region or ((0.0, 1.0),) * problem.domain.ndim
-    ghosts = Ghosts(settings.hybrid.ghost_points, region)
+    ghosts = Ghosts(count or settings.hybrid.ghost_points, region)
     return points.make_ghost_query(ghosts, problem.domain, problem.dt)
 
 
@@ -129,10 +135,20 @@ def _make_network(problem, placed, settings, models):
     """The same of a network that makes steps."""
     synthetic, hybrid = settings.synthetic, settings.hybrid
     longest = hybrid.steps_physical_to_synthetic or placed.num_steps
-    num_windows = hybrid.num_physical_to_synthetic * (
-        longest + 1 - synthetic.generated_horizon
-    )
-    count = placed.real.records.count
+    per_window = longest + 1 - synthetic.generated_horizon
+    num_windows = hybrid.num_physical_to_synthetic * per_window
+    records, ask = placed.real.records, _ask(problem, settings)
+    if settings.physical.fits_states:
+        num_windows = records.count * (placed.num_steps - synthetic.generated_horizon)
+    generate = points.generate_at(ask, models.synthetic.predict, placed)
+    if placed.real.pieces is not None:
+        records = placed.real.pieces
+        share = math.ceil(hybrid.ghost_points / placed.starts.shape[1])
+        ask = _ask(problem, settings, share)
+        generate = points.generate_in_pieces(
+            ask, models.synthetic.predict, placed, problem.dt
+        )
+    count = records.count
     sizes = {
         1: (min(synthetic.batch_size, count),),
         2: (min(synthetic.num_real, count), synthetic.batch_size - synthetic.num_real),
@@ -146,7 +162,7 @@ def _make_network(problem, placed, settings, models):
         return points.make_network_player(
             predict,
             _descend(predict, tx, synthetic, sizes, updates),
-            points.generate_at(_ask(problem, settings), predict, placed),
+            generate,
             placed,
             problem.predicted,
             synthetic.generated_horizon,
@@ -176,34 +192,67 @@ def _descend(predict, tx, synthetic, sizes, updates):
 
 def _make_physical(problem, placed, settings, models, tx):
     physical = settings.physical
-    predict = models.on_data_grid.predict
-    if _is_field(settings):
-        generate = points.generate_at(_ask(problem, settings), predict, placed)
-    else:
-        sample_u0 = None
-        if problem.sample_u0 is not None and not problem.num_driven:
-
-            def sample_u0(key, count):
-                return problem.sample_u0(key, problem.domain, count)
-
-        exchange = all_settings.exchanges(settings, placed.num_steps)["physical"]
-        generate = points.generate_trajectories(
-            predict, exchange, sample_u0, problem.num_driven
-        )
+    predict, answer = models.on_data_grid.predict, models.own_states
+    # Of the real simulations, from their own initial states where these are fitted.
+    of_real, part_losses, scored = predict, losses.shared_losses, None
+    if answer is not None:
+        of_real = _from_own_states(predict)
+        unit = np.where(placed.unit > 0, placed.unit, placed.std**2)
+        part_losses = points.make_jump_losses(answer, unit)
+        # Scores of all cycles have to be of one measure.
+        scored = points.make_jump_losses(answer, unit, physical.jump_weights[1])
 
     def train(state, parts, key):
         del key
-        return full_batch.train(
+        state, metrics = full_batch.train(
             state,
             parts,
-            predict=predict,
+            predict=of_real,
             tx=tx,
             method=physical.method,
             num_iterations=physical.num_iterations,
             abs_tol=physical.abs_tol,
             keep_best=physical.keep_best,
-            part_losses=losses.shared_losses,
+            part_losses=part_losses,
             penalty=models.physical.penalty,
         )
+        return _raise_jump_weight(state, settings), metrics
 
-    return points.make_physical_player(predict, train, generate, placed)
+    return points.make_physical_player(
+        of_real,
+        train,
+        _make_physical_generate(problem, placed, settings, predict, of_real),
+        placed,
+        scored,
+    )
+
+
+def _make_physical_generate(problem, placed, settings, predict, of_real):
+    if _is_field(settings):
+        return points.generate_at(_ask(problem, settings), of_real, placed)
+    if settings.physical.fits_states:
+        return points.generate_along(of_real)
+    sample_u0 = None
+    if problem.sample_u0 is not None and not problem.num_driven:
+
+        def sample_u0(key, count):
+            return problem.sample_u0(key, problem.domain, count)
+
+    exchange = all_settings.exchanges(settings, placed.num_steps)["physical"]
+    return points.generate_trajectories(
+        predict, exchange, sample_u0, problem.num_driven
+    )
+
+
+def _from_own_states(predict):
+    return lambda params, query: predict(params, query.replace(u0=None))
+
+
+def _raise_jump_weight(state, settings):
+    """For the next cycle; a weight that has not been reached yet is never passed."""
+    if segments.JUMP_WEIGHT not in state.constants:
+        return state
+    physical = settings.physical
+    growth = physical_players.jump_growth(physical, settings.hybrid.cycles)
+    weight = state.constants[segments.JUMP_WEIGHT] * growth
+    return state.replace(constants={**state.constants, segments.JUMP_WEIGHT: weight})

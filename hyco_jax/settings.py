@@ -43,7 +43,8 @@ class HybridSettings:
     trust_power: float = key(
         1.0,
         "power of the trust that multiplies both alphas; 0 switches trust off, and "
-        "the end of the training records is then not held out for it",
+        "then nothing is held out for it: on the grid the end of the training records, "
+        "at points a tenth of the readings",
         rules.not_negative(100.0),
     )
     num_physical_to_synthetic: int = key(
@@ -133,7 +134,11 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
     constant = synthetic.scheduler == "constant" and len(set(synthetic.horizons)) == 1
     is_free = constant or not trains_network
     if settings.mode != "synthetic":
-        is_free = is_free and settings.physical.scheduler == "constant"
+        physical = settings.physical
+        is_free = is_free and physical.scheduler == "constant"
+        is_free = is_free and (
+            physical.segments == 1 or len(set(physical.jump_weights)) == 1
+        )
     if is_free:
         free.append("hybrid.cycles")
     return tuple(free)

@@ -19,8 +19,9 @@ from hyco_jax.data.placement import Placed
 from hyco_jax.data.record import Real
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.hybrid import Player
-from hyco_jax.models import neural_field, resampled
+from hyco_jax.models import neural_field, regularisation, resampled, segments
 from hyco_jax.models.physical import PhysicalModel, make_physical
+from hyco_jax.models.segments import Answer
 from hyco_jax.networks import settings as networks
 from hyco_jax.players import physical as physical_players
 from hyco_jax.players import synthetic as synthetic_players
@@ -29,7 +30,7 @@ from hyco_jax.running.loop import Stage
 from hyco_jax.settings import Settings
 from hyco_jax.training import optimizers
 from hyco_jax.training.state import init as init_train_state
-from hyco_jax.types import HybridState, Model, PredictFn
+from hyco_jax.types import HybridState, Model, Params, PredictFn, Query
 
 # What a synthetic model knows of the data, and no optimiser touches.
 _CONSTANTS = ("normalisation", "record")
@@ -43,6 +44,8 @@ class Models(NamedTuple):
 
     Attributes:
         physical: The PDE with its coefficients, on its own grid.
+        own_states: Where it has fitted states, what it says from these, see
+            `models.segments`; else None.
         on_data_grid: The same, asked on the grid of the data.
         synthetic: The network.
     """
@@ -50,6 +53,7 @@ class Models(NamedTuple):
     physical: PhysicalModel
     on_data_grid: Model
     synthetic: Model
+    own_states: Callable[[Params, Query], Answer] | None = None
 
     @property
     def by_name(self) -> dict[str, Model]:
@@ -120,8 +124,52 @@ def make_models(
     synthetic = networks.make_model(
         settings.synthetic, problem, normalisation, record, network
     )
+    own_states = None
+    if settings.physical.fits_states:
+        placed = data if isinstance(data, Placed) else None
+        own = _with_states(problem, settings.physical, physical.model, placed)
+        penalty = _with_roughness(problem, settings.physical, physical.penalty, placed)
+        physical = physical._replace(model=own.model, penalty=penalty)
+        own_states = own.answer
     on_data_grid = resampled.on_data_grid(physical.model, problem.resampling)
-    return Models(physical, on_data_grid, synthetic)
+    return Models(physical, on_data_grid, synthetic, own_states)
+
+
+def _with_states(problem, settings, model, placed):
+    """Gives the solver states of its own; nobody guesses them without data."""
+    domain, guess = problem.physics_domain, None
+    if placed is not None:
+        guess = segments.make_params(
+            problem.resampling.to_physical(jnp.asarray(placed.starts)),
+            placed.segment_steps,
+            settings.jump_weights[0],
+        )
+    predicted = meanings.predicted_entries(problem.quantities, domain)
+    return segments.with_states(
+        model,
+        guess,
+        domain,
+        problem.dt,
+        problem.quantities,
+        predicted,
+        settings.initial == "fitted",
+    )
+
+
+def _with_roughness(problem, settings, penalty, placed):
+    """Adds that of fitted states to the penalty of the coefficients."""
+    weight, domain = settings.state_smoothness, problem.physics_domain
+    if not weight or placed is None:
+        return penalty
+    unit = np.asarray(placed.std**2, np.float32)
+
+    def with_roughness(params):
+        states = params[segments.STATES].reshape(-1, *params[segments.STATES].shape[2:])
+        rough = jax.vmap(lambda u: regularisation.h1_penalty(u / unit**0.5, domain))
+        other = 0.0 if penalty is None else penalty(params)
+        return other + weight * rough(states).mean()
+
+    return with_roughness
 
 
 def make_plan(
@@ -178,7 +226,7 @@ def check_windows(
     Raises:
         ValueError: If a setting doesn't fit, or an observation is no window's target.
     """
-    if _holds_out(settings):
+    if holds_out(settings):
         num_steps = records.training_steps(weights, num_steps)
         weights = weights[:, : num_steps + 1]
     shape = (num_sims, num_steps + 1, *problem.domain.resolution, problem.num_channels)
@@ -201,11 +249,11 @@ def check_windows(
 
 def _make_real(settings: Settings, observations: Observations) -> Real:
     observed = observations.select(observations.train)
-    return records.make_real(observed, _holds_out(settings))
+    return records.make_real(observed, holds_out(settings))
 
 
-def _holds_out(settings: Settings) -> bool:
-    """Whether the end of the training records is held out, for trust."""
+def holds_out(settings: Settings) -> bool:
+    """Whether a part of the training data counts in scores alone, for trust."""
     return settings.mode == "hybrid" and settings.hybrid.trust_power > 0
 
 
@@ -313,7 +361,9 @@ def make_init_state(
         result = {}
         for name, player in last.items():
             variables = inits[name](key)
-            names = models.physical.learned
+            names = list(models.physical.learned)
+            if models.own_states is not None:
+                names.append(segments.STATES)
             if name == "synthetic":
                 names = [n for n in variables if n not in _CONSTANTS]
             state = init_train_state(variables, names, txs[name])

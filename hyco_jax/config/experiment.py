@@ -184,7 +184,11 @@ def _checked_problem(experiment, module) -> Problem:
                 "--config.data.path to an .npz file, or to '' to simulate"
             )
         return problem
-    if experiment.synthetic.name == "field" or options.at_points:
+    if (
+        experiment.synthetic.name == "field"
+        or experiment.physical.fits_states
+        or options.at_points
+    ):
         point_stages.check(experiment, problem, options.num_steps)
         return problem
     region = simulation.observed_region(problem.domain, options.region)
@@ -272,7 +276,9 @@ def _evaluate_only(experiment: Experiment, problem: Problem, folder: Path):
         problem, _ = fitting.restore(workdirs.read_config(folder))
         path = Path(experiment.data.path or own)
         observations = _load(experiment, problem, path)
-        rows = fitting.evaluate(result, problem, experiment, observations)
+        rows = fitting.evaluate(
+            result, problem, experiment, observations, is_own=path == own
+        )
         if path != own:
             digest = workdirs.data_checksum(fitting.content(observations))[:8]
             target = folder / f"eval-{path.stem}-{digest}.json"

@@ -126,6 +126,10 @@ def _or_none(rule: Rule) -> Rule:
 
 
 NUMBER = number()
+POSITIVE_PAIR = Rule(
+    "a pair of numbers from 1e-12 to 1e+12",
+    _tuple_of(lambda x: _is_number(x, 1e-12), 2, 2),
+)
 NUMBERS = Rule("a tuple of numbers from -1e+12 to 1e+12", _tuple_of(_is_number))
 POINTS = Rule(
     "a tuple of points, each a tuple of 1 to 3 numbers from -1e+12 to 1e+12",

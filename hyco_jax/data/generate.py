@@ -36,7 +36,7 @@ class DataSettings:
         (0, 1, 2), "simulations that models learn from", rules.SIMS
     )
     val_sim: tuple[int, ...] = key(
-        (3, 4), "simulations that settings are chosen by", rules.SIMS
+        (3, 4), "simulations that settings are chosen by", rules.SIMS_OR_NONE
     )
     test_sim: tuple[int, ...] = key(
         (),
@@ -187,12 +187,13 @@ def _simulate(problem, settings, key, num_test) -> np.ndarray:
         # What float32 can't hold becomes inf, which is found next.
         with np.errstate(over="ignore"):
             states = np.asarray(states).astype(np.float32)
-    _check_finite(problem, states)
+    check_finite(problem, states)
     speeds.check_truth(problem, states)
     return states
 
 
-def _check_finite(problem, states):
+def check_finite(problem: Problem, states: np.ndarray):
+    """Raises a ValueError if simulated states `(N, T + 1, *S, C)` blew up."""
     bad = ~np.isfinite(states).all(axis=tuple(range(2, states.ndim)))
     if bad.any():
         step, sim = np.argwhere(bad.T)[0]

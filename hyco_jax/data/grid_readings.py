@@ -46,9 +46,13 @@ def at_points(
 
 
 def grid_readings(
-    observations: Observations, domain: Domain, dt: float, quantities: Quantities
+    observations: Observations,
+    domain: Domain,
+    dt: float,
+    quantities: Quantities,
+    first: int = 1,
 ) -> Readings:
-    """Makes readings of what was observed after t = 0, where it was observed.
+    """Makes readings of what was observed, where it was observed.
 
     Every cell that read something is a sensor at its centre, which reads all predicted
     channels that are centred; every face is one that reads its staggered component.
@@ -59,6 +63,8 @@ def grid_readings(
         domain: The grid of the data, which may be another than the problem's.
         dt: Time step of the data.
         quantities: Of the state.
+        first: Step from which on they are taken; states at t = 0 are no observations
+            where they are given.
 
     Returns:
         Readings of the V predicted channels, a row for each simulation, time and sensor
@@ -80,9 +86,9 @@ def grid_readings(
     count = channels - meanings.num_known(quantities)
     predicted = meanings.predicted_entries(quantities, domain)[..., :count]
     whole = states.shape
-    states = states[:, 1:, ..., :count]
+    states = states[:, first:, ..., :count]
     # Views, whose axes of length 1 are not copied.
-    weights = np.broadcast_to(weights, whole)[:, 1:, ..., :count]
+    weights = np.broadcast_to(weights, whole)[:, first:, ..., :count]
     seen = (weights > 0) & predicted
     used = weights[seen]
     if observations.sigma is None and used.size and used.min() != used.max():
@@ -107,7 +113,7 @@ def grid_readings(
         cells, sensor = np.unique(flat, return_inverse=True)
         position = (np.stack(cell, axis=-1) + offset) * domain.dx
         parts.append(
-            (sim, (step + 1) * dt, position, values, sigma, sensor + len(sensors))
+            (sim, (step + first) * dt, position, values, sigma, sensor + len(sensors))
         )
         prefix = f"{names[where[0]]} " if 0 in offset else ""
         sensors += [prefix + _label(c, domain.resolution) for c in cells]

@@ -1,8 +1,11 @@
 """States at t = 0 that were not measured on the whole grid."""
 
+import dataclasses
+
 import numpy as np
 from scipy.interpolate import RBFInterpolator
 
+from hyco_jax.data import baseline
 from hyco_jax.data.observations import Initial
 from hyco_jax.data.readings import Readings
 from hyco_jax.grids import quantities as meanings
@@ -66,6 +69,74 @@ def make_u0(
     return u0
 
 
+def guess_states(
+    readings: Readings, times: np.ndarray, domain: Domain, quantities: Quantities
+) -> np.ndarray:
+    """Guesses states at any time between the readings, as `data.baseline` does.
+
+    Args:
+        readings: Those that may be used: not held out.
+        times: Shape `(n,)`.
+        domain: The grid.
+        quantities: Of the state.
+
+    Returns:
+        Shape `(N, n, *S, C)`, float32; 0 in channels that nobody read.
+    """
+    names = meanings.channel_names(quantities)
+    shape = (readings.num_sims, len(times), *domain.resolution)
+    result = np.zeros((*shape, len(names)), np.float32)
+    seen = _with_images(readings, domain)
+    for q, where in zip(
+        quantities, meanings.channels(quantities).values(), strict=True
+    ):
+        for channel in range(where.start, where.stop):
+            if names[channel] not in readings.names:
+                continue
+            column = readings.names.index(names[channel])
+            axis = channel - where.start if q.is_staggered else None
+            at = np.tile(_places(domain, axis), (len(times), 1))
+            at_time = np.repeat(times, len(at) // len(times))
+            for sim in range(readings.num_sims):
+                known = (seen.sim == sim) & np.isfinite(seen.values[:, column])
+                if known.any():
+                    result[sim, ..., channel] = baseline.between(
+                        seen.position[known],
+                        seen.time[known],
+                        seen.values[known][:, column, None],
+                        at,
+                        at_time,
+                    ).reshape(shape[1:])
+    return result
+
+
+def _with_images(readings, domain):
+    """With those of a periodic box's neighbours that may be nearest."""
+    if not domain.periodic:
+        return readings
+    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * domain.ndim), axis=-1)
+    extent = np.array(domain.extent)
+    parts = []
+    for shift in shifts.reshape(-1, domain.ndim):
+        position = readings.position + shift * extent
+        near = (np.abs(position / extent - 0.5) <= 1).all(axis=1)
+        moved = dataclasses.replace(readings, position=position)
+        parts.append(moved.select(near))
+    together = {
+        name: np.concatenate([part.arrays[name] for part in parts])
+        for name in readings.arrays
+    }
+    return dataclasses.replace(readings, **together)
+
+
+def _places(domain, axis):
+    """Cell centres `(cells, D)`, or lower faces along an axis."""
+    centres = domain.coordinates().reshape(-1, domain.ndim)
+    if axis is None:
+        return centres
+    return centres - np.eye(domain.ndim)[axis] * domain.dx[axis] / 2
+
+
 def _given(u0, shape, count):
     complete = u0.ndim == len(shape) and u0.shape[:-1] == shape[:-1]
     if not complete or u0.shape[-1] not in (count, shape[-1]):
@@ -93,15 +164,13 @@ def _interpolate(readings, sim, name, domain, dt, axis):
         raise ValueError(
             f"simulation {readings.sims[sim]} has no reading of {name} before t = "
             f"{dt / 2:g}, to interpolate the state at t = 0 from; give the initial "
-            "states"
+            "states, or fit them with physical.initial='fitted'"
         )
     places, index = np.unique(readings.position[chosen], axis=0, return_inverse=True)
     sums = np.bincount(index.ravel(), values[chosen])
     means = sums / np.bincount(index.ravel())
-    centres = domain.coordinates().reshape(-1, domain.ndim)
-    if axis is not None:
-        centres = centres - np.eye(domain.ndim)[axis] * domain.dx[axis] / 2
-    return fit_surface(places, means, centres, domain).reshape(domain.resolution)
+    at = _places(domain, axis)
+    return fit_surface(places, means, at, domain).reshape(domain.resolution)
 
 
 def fit_surface(

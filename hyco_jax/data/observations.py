@@ -46,8 +46,9 @@ class Observations:
         test: Simulations that the results are reported on.
         truth: If it is known.
         initial: The states at t = 0: "given", complete, with data on the grid;
-            "interpolated" from the readings; an array `(N, *S, C)`; or a function that
-            maps positions `(..., D)` to `(..., C)`.
+            "interpolated" from the readings, or from data on the grid, which are then
+            taken as readings; an array `(N, *S, C)`; or a function that maps positions
+            `(..., D)` to `(..., C)`.
         sigma: Standard deviations of data on the grid, one for each predicted channel
             in order; more, of known channels, are not used. None if nobody knows, or
             the readings have their own.
@@ -162,7 +163,8 @@ def check(
     _check_shapes(states, weights, domain, meanings.num_channels(quantities))
     _check_splits(observations, len(states))
     known = meanings.num_known(quantities)
-    _check_values(states, weights, known)
+    is_given = isinstance(observations.initial, str) and observations.initial == "given"
+    _check_values(states, weights, known, is_given)
     _check_sigma(observations.sigma, states.shape[-1] - known, states.shape[-1])
     truth = observations.truth
     if truth is not None and truth.states.shape != states.shape:
@@ -215,7 +217,7 @@ def _check_sigma(sigma, num_predicted: int, channels: int):
         )
 
 
-def _check_values(states, weights, num_known: int):
+def _check_values(states, weights, num_known: int, is_given: bool):
     if not np.isfinite(weights).all() or weights.min() < 0:
         raise ValueError(
             "the observations hold weights that are not finite and >= 0; correct them"
@@ -226,10 +228,11 @@ def _check_values(states, weights, num_known: int):
             f"the observations hold {bad.sum()} non-finite observed values; give them "
             "weight 0 or remove them"
         )
-    if not np.isfinite(states[:, 0]).all():
+    if is_given and not np.isfinite(states[:, 0]).all():
         raise ValueError(
             "the observations lack values of states at t = 0, which has to be "
-            "complete; add them"
+            "complete; add them, or say initial='interpolated' and fit them with "
+            "physical.initial='fitted'"
         )
     if not np.isfinite(states[..., states.shape[-1] - num_known :]).all():
         raise ValueError(

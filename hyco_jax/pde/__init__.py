@@ -21,6 +21,7 @@ NAMES = (
     "heat",
     "inviscid_burgers",
     "kolmogorov",
+    "kuramoto_sivashinsky",
     "smoke",
     "soil",
 )

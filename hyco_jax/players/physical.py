@@ -87,12 +87,48 @@ class PhysicalSettings:
         "number of windows that are in memory at once; 0: all",
         rules.integer(0, 100_000),
     )
+    initial: str = key(
+        "given",
+        "states at t = 0: those of the data, or fitted with the coefficients, from "
+        "what the data give or say of them",
+        rules.choice("given", "fitted"),
+    )
+    segments: int = key(
+        1,
+        "number of segments into which records are cut, each with a fitted initial "
+        "state of its own (multiple shooting); 1: one rollout",
+        rules.integer(1, 100_000),
+    )
+    jump_weights: tuple[float, ...] = key(
+        (1.0, 10.0),
+        "with segments, weight in the loss of the mean square of the jumps between "
+        "them, in units of the data's variance, in the first and in the last cycle; "
+        "geometric in between",
+        rules.POSITIVE_PAIR,
+    )
+    state_smoothness: float = key(
+        0.0,
+        "of fitted states: weight of the penalty mean |∇u|² in the loss, in units of "
+        "the data's variance and of a squared length",
+        rules.not_negative(),
+    )
     remat: bool = key(
         False,
         "whether steps are computed again in the backward pass, which saves memory "
         "and costs time",
         rules.FLAG,
     )
+
+    @property
+    def fits_states(self) -> bool:
+        """Whether states are parameters too; data are then taken as readings."""
+        return self.initial == "fitted" or self.segments > 1
+
+
+def jump_growth(settings: PhysicalSettings, num_cycles: int) -> float:
+    """By how much the weight of jumps grows from one cycle to the next."""
+    first, last = settings.jump_weights
+    return (last / first) ** (1 / max(1, num_cycles - 1))
 
 
 def make_optimizer(

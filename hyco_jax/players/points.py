@@ -6,6 +6,7 @@ of the partner's trajectories, as it does where data are on the grid.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -16,9 +17,11 @@ from hyco_jax.data import augment, windows
 from hyco_jax.data.placement import Placed, PointReal
 from hyco_jax.grids.domain import Domain
 from hyco_jax.hybrid import Player
+from hyco_jax.models.segments import JUMP_WEIGHT, Answer
 from hyco_jax.players.samples import TrainFn
 from hyco_jax.players.windows import Exchange, SampleFn
 from hyco_jax.training import losses
+from hyco_jax.training.full_batch import PartLossesFn
 from hyco_jax.types import Array, Params, PredictFn, Query, Samples
 
 Generate = Callable[[Params, PointReal, Array], object]
@@ -111,6 +114,58 @@ def generate_trajectories(
     return generate
 
 
+def generate_along(predict: PredictFn) -> Generate:
+    """Makes the `generate` of a solver with states of its own for a network that steps.
+
+    Args:
+        predict: Of the solver, from these states.
+
+    Returns:
+        It gives the trajectories of the real simulations from the first step on.
+    """
+
+    def generate(params, real, key):
+        del key
+        return predict(params, real.records.query.replace(points=None))
+
+    return generate
+
+
+def generate_in_pieces(
+    ask: Callable[[Array, PointReal], Query],
+    predict: PredictFn,
+    placed: Placed,
+    dt: float,
+) -> Generate:
+    """As `generate_at`, of a network that steps from the beginning of every segment.
+
+    Args:
+        ask: From `make_ghost_query`, of the segments.
+        predict: Of the network.
+        placed: The readings.
+        dt: Time step.
+    """
+    count, length = placed.starts.shape[1], placed.segment_steps
+    at_pieces = generate_at(ask, predict, placed)
+
+    def generate(params, real, key):
+        pieces = real.replace(records=real.pieces)
+        samples = at_pieces(params, pieces, key)
+        records = real.records.query
+        shape = (len(records.sim), -1)
+        begin = jnp.arange(count, dtype=samples.targets.dtype) * length * dt
+        asked = samples.query.points
+        points = asked.reshape(len(records.sim), count, *asked.shape[1:])
+        points = points.at[..., 0].add(begin[:, None])
+        return Samples(
+            records.replace(points=points.reshape(*shape, points.shape[-1])),
+            samples.targets.reshape(*shape, samples.targets.shape[-1]),
+            samples.weights,
+        )
+
+    return generate
+
+
 def make_field_player(
     predict: PredictFn,
     train: TrainFn,
@@ -153,6 +208,8 @@ def make_network_player(
 ) -> Player:
     """Makes the player of a network that makes steps.
 
+    Of records that are cut into segments it is trained on these.
+
     Args:
         predict: Of the network.
         train: The minibatch trainer, everything but `(state, data, key)` bound.
@@ -167,7 +224,7 @@ def make_network_player(
     relative = np.divide(placed.scale, unit, where=unit > 0, out=np.zeros_like(unit))
 
     def augmented(real, generated, alpha):
-        parts = [real.records]
+        parts = [_pieces(real)]
         if generated is not None:
             weights = jnp.asarray(predicted * relative, generated.dtype)[None, None]
             parts.append(
@@ -180,12 +237,16 @@ def make_network_player(
             parts, [1.0, alpha][:count], batch_sizes[count], placed.scale
         )
 
-    score = _make_score(predict, placed, lambda real: real.records)
+    score = _make_score(predict, placed, _pieces)
     return Player(generate, augmented, train, score)
 
 
 def make_physical_player(
-    predict: PredictFn, train: TrainFn, generate: Generate, placed: Placed
+    predict: PredictFn,
+    train: TrainFn,
+    generate: Generate,
+    placed: Placed,
+    part_losses: PartLossesFn | None = None,
 ) -> Player:
     """Makes the player of the physical model.
 
@@ -194,6 +255,7 @@ def make_physical_player(
         train: The full-batch trainer, everything but `(state, data, key)` bound.
         generate: What it generates for the synthetic model.
         placed: The readings.
+        part_losses: Of its score, if not `losses.part_losses`.
     """
 
     def augmented(real, generated, alpha):
@@ -203,8 +265,42 @@ def make_physical_player(
         counts = [part.count for part in parts]
         return augment.augment(parts, [1.0, alpha][: len(parts)], counts, placed.scale)
 
-    score = _make_score(predict, placed, lambda real: real.records)
+    score = _make_score(predict, placed, lambda real: real.records, part_losses)
     return Player(generate, augmented, train, score)
+
+
+def make_jump_losses(
+    answer: Callable[[Params, Query], Answer],
+    unit: np.ndarray,
+    jump_weight: float | None = None,
+) -> PartLossesFn:
+    """Makes `losses.shared_losses` of a solver with fitted states.
+
+    Args:
+        answer: See `models.segments`.
+        unit: What squares of each channel's jumps are measured by, shape `(C,)`.
+        jump_weight: Of the mean of these squares; by default the one that is among the
+            parameters.
+
+    Returns:
+        The losses, that of the jumps in the share of the real data.
+    """
+
+    def part_losses(predict, params, parts):
+        del predict
+        weight = params[JUMP_WEIGHT] if jump_weight is None else jump_weight
+        found = answer(params, losses.shared_query(parts))
+        shares = losses.losses_of_shared(found.values, parts)
+        if not found.jumps.size:
+            return shares
+        squares = jnp.mean(found.jumps**2 / jnp.asarray(unit, found.jumps.dtype))
+        return shares.at[0].add(weight * squares)
+
+    return part_losses
+
+
+def _pieces(real):
+    return real.records if real.pieces is None else real.pieces
 
 
 def _by_row(samples: Samples) -> Samples:
@@ -221,10 +317,14 @@ def _by_row(samples: Samples) -> Samples:
     )
 
 
-def _make_score(predict, placed, choose):
+def _make_score(predict, placed, choose, part_losses=None):
+    part_losses = part_losses or functools.partial(
+        losses.part_losses, chunk=_SCORE_CHUNK
+    )
+
     def score(params, real):
-        samples = choose(real)
+        samples = choose(real.scored)
         (part,) = augment.augment([samples], [1.0], [samples.count], placed.scale)
-        return losses.part_losses(predict, params, [part], chunk=_SCORE_CHUNK).sum()
+        return part_losses(predict, params, [part]).sum()
 
     return score

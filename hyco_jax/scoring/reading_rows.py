@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.data import placement
+from hyco_jax.data import baseline, placement
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
 from hyco_jax.grids import quantities as meanings
+from hyco_jax.models.segments import STATES
 from hyco_jax.problem import Problem
-from hyco_jax.scoring import baseline, table
 from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.scoring import readings as scores
+from hyco_jax.scoring import table
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params
 
@@ -26,7 +28,9 @@ class Judge(NamedTuple):
         models: Both models.
         observations: Whose readings are scored.
         predict: Maps a model, "physical" or "synthetic", to a function of its
-            parameters that predicts all readings, shape `(R, V)`.
+            parameters, and by option its partner's, that predicts all readings, shape
+            `(R, V)`. A network that steps through segments starts from the states that
+            its partner fitted, if it has one, else from guesses.
         rows: Masks `(R,)` of the rows of each split, see `scoring.readings`.
         unit: Standard deviations of the training readings, shape `(V,)`.
         true_coefficients: Of the learned ones that are known.
@@ -35,14 +39,19 @@ class Judge(NamedTuple):
     problem: Problem
     models: Models
     observations: Observations
-    predict: Mapping[str, Callable[[Params], np.ndarray]]
+    predict: Mapping[str, Callable[..., np.ndarray]]
     rows: Mapping[str, np.ndarray]
     unit: np.ndarray
     true_coefficients: Mapping[str, np.ndarray]
 
 
 def make_judge(
-    problem: Problem, models: Models, observations: Observations, placed: Placed
+    problem: Problem,
+    models: Models,
+    observations: Observations,
+    placed: Placed,
+    is_field: bool = False,
+    is_own: bool = True,
 ) -> Judge:
     """Prepares scores; nothing is compiled.
 
@@ -51,26 +60,68 @@ def make_judge(
         models: Both models.
         observations: Checked ones, whose readings are scored.
         placed: The same, placed in the problem.
+        is_field: Whether the synthetic model is a field, which doesn't step.
+        is_own: Whether the models were trained on them, and may have fitted their
+            initial states.
     """
     readings = observations.observed
-    query, where = placement.all_points(readings, placed)
+    query, where = placement.all_points(readings, placed, problem.dt)
     names = meanings.channel_names(problem.quantities)
     channels = np.array([names.index(name) for name in readings.names])
 
-    def make_predict(model):
+    def reader(answer):
+        """Predicts all readings from the answer to `query`."""
+
         @jax.jit
-        def answer(params, query):
-            answers = model.predict(params, query)
+        def read(params, query):
+            answers = answer(params, query)
             return answers[where[:, 0], where[:, 1]][:, channels]
 
-        return lambda params: np.asarray(answer(params, query), np.float64)
+        return lambda params, partner=None: np.asarray(read(params, query), np.float64)
 
-    by_name = models.by_name
-    predict = {name: make_predict(model) for name, model in by_name.items()}
+    answers = {name: model.predict for name, model in models.by_name.items()}
+    if models.own_states is not None and is_own:
+        is_trained = np.isin(query.sim, observations.train).reshape(-1, 1, 1)
+        answers["physical"] = _from_own_states(answers["physical"], is_trained)
+    predict = {name: reader(answer) for name, answer in answers.items()}
+    if placed.real.pieces is not None and not is_field and is_own:
+        predict["synthetic"] = _reader_in_pieces(
+            models.synthetic.predict, readings, placed, problem, channels
+        )
     truth = fitted.true_values(problem, models, observations.truth)
     rows = scores.splits(observations, ~placed.is_used)
     unit = placed.std[channels]
     return Judge(problem, models, observations, predict, rows, unit, truth)
+
+
+def _from_own_states(predict, is_trained):
+    """Answers from fitted states where there are any, else from those of the query."""
+
+    def answer(params, query):
+        own = predict(params, query.replace(u0=None))
+        if is_trained.all():
+            return own
+        return jnp.where(is_trained, own, predict(params, query))
+
+    return answer
+
+
+def _reader_in_pieces(predict, readings, placed, problem, channels):
+    """Predicts readings from the beginning of their segments on."""
+    query, where = placement.all_points_in_pieces(readings, placed, problem.dt)
+
+    @jax.jit
+    def read(params, query):
+        return predict(params, query)[where[:, 0], where[:, 1]][:, channels]
+
+    def predict_all(params, partner=None):
+        asked = query
+        if partner is not None:
+            states = problem.resampling.to_data(partner[STATES])
+            asked = query.replace(u0=states.reshape(query.u0.shape))
+        return np.asarray(read(params, asked), np.float64)
+
+    return predict_all
 
 
 def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:
@@ -78,7 +129,10 @@ def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float
     line = {}
     for model in (m for s, m in table.ROW_STAGE.values() if s == stage):
         params = getattr(state, model).train.variables
-        found = _score(judge, judge.predict[model](params))
+        partner = None
+        if stage == "hybrid" and model == "synthetic":
+            partner = state.physical.train.variables
+        found = _score(judge, judge.predict[model](params, partner))
         line |= {f"{model}/{k.replace('/', '_')}": v for k, v in found.items()}
         if model == "physical":
             for name, error in fitted.errors(judge, params).items():
@@ -103,7 +157,10 @@ def score_rows(
     predictions = {}
     rows, arrays = {}, fitted.true_arrays(judge)
     for row, (model, variables) in params.items():
-        predictions[row] = judge.predict[model](variables)
+        partner = None
+        if row == "hybrid_synthetic":
+            _, partner = params["hybrid_physical"]
+        predictions[row] = judge.predict[model](variables, partner)
         rows[row] = {"seconds": seconds.get(row)} | _score(judge, predictions[row])
         if model == "physical":
             rows[row] |= fitted.columns(judge, variables)

@@ -19,8 +19,9 @@ def splits(
             split.
 
     Returns:
-        Masks `(R,)` of the splits that have rows: "train" and "held_out" of the
-        training simulations, "val" and "test", all rows of those simulations.
+        Masks `(R,)` of the splits that have rows: of the training simulations "train",
+        "held_out", and "forecast", what is held out after the last reading that trains;
+        "val" and "test", all rows of those simulations.
     """
     readings = observations.observed
     free = np.ones(readings.count, bool) if used is None else ~used
@@ -28,9 +29,14 @@ def splits(
         name: free & np.isin(readings.sim, sims)
         for name, sims in observations.splits.items()
     }
+    trains = rows["train"] & ~readings.is_held_out
+    last = np.full(readings.num_sims, -np.inf)
+    np.maximum.at(last, readings.sim[trains], readings.time[trains])
+    is_later = readings.time > last[readings.sim]
     rows = {
-        "train": rows["train"] & ~readings.is_held_out,
-        "held_out": rows["train"] & readings.is_held_out,
+        "train": trains,
+        "held_out": rows["train"] & readings.is_held_out & ~is_later,
+        "forecast": rows["train"] & readings.is_held_out & is_later,
         **{name: mask for name, mask in rows.items() if name != "train"},
     }
     return {name: mask for name, mask in rows.items() if mask.any()}
@@ -88,7 +94,8 @@ def score_interpolation(
 
     It holds the values of all others itself. None where it has nothing to go by.
     """
-    rows = {name: mask for name, mask in rows.items() if name == "held_out"}
+    held_out = ("held_out", "forecast")
+    rows = {name: mask for name, mask in rows.items() if name in held_out}
     columns = score(readings, predictions, unit, rows, count_after)
     return {
         name: value if value is not None and np.isfinite(value) else None

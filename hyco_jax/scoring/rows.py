@@ -11,6 +11,7 @@ from absl import logging
 from hyco_jax.data import speeds, statistics
 from hyco_jax.data.observations import Observations
 from hyco_jax.models import resampled, stepper
+from hyco_jax.models.segments import STATES
 from hyco_jax.players import windows
 from hyco_jax.problem import Problem
 from hyco_jax.scoring import coefficients as fitted
@@ -60,6 +61,7 @@ def make_judge(
     models: Models,
     observations: Observations,
     is_field: bool = False,
+    is_own: bool = False,
 ) -> Judge:
     """Prepares scores; nothing is compiled.
 
@@ -69,6 +71,8 @@ def make_judge(
         observations: Checked ones, whose simulations are scored; those for training
             say what a square is measured by.
         is_field: Whether the synthetic model only knows the training simulations.
+        is_own: Whether the models were trained on them, and may have fitted their
+            initial states.
     """
     training = observations.select(observations.train)
     # The norm of the loss, in which quantities of different units add up.
@@ -87,7 +91,14 @@ def make_judge(
     def physical_rollouts(params, reference):
         query = windows.whole_query(reference.states, driven)
         query = resampled.to_physical(query, resampling)
-        return stepper.trajectories(models.physical.model.predict, params, query)
+        predict = models.physical.model.predict
+        states = stepper.trajectories(predict, params, query)
+        if models.own_states is None or not is_own:
+            return states
+        own = predict(params, query.replace(u0=None))
+        own = jnp.concatenate([params[STATES][query.sim, :1], own], axis=1)
+        is_trained = np.isin(np.arange(len(states)), observations.train)
+        return jnp.where(is_trained.reshape(-1, *[1] * (states.ndim - 1)), own, states)
 
     def diagnostics_on(domain):
         def diagnose(u):

@@ -31,6 +31,9 @@ COLUMNS = {
     "held_out/chi2": "held out chi²",
     "held_out/nrmse": "held out",
     "held_out/rmse": "held out rmse",
+    "forecast/chi2": "forecast chi²",
+    "forecast/nrmse": "forecast",
+    "forecast/rmse": "forecast rmse",
     "val/chi2": "val chi²",
     "val/nrmse": "val",
     "val/nrmse_inside": "val in",
@@ -53,6 +56,7 @@ COLUMNS = {
 FAMILIES = {
     "coefficient/": "coefficient_error",
     **{f"{split}/rmse_": f"{split}/rmse" for split in ("train", "held_out")},
+    "forecast/rmse_": "forecast/rmse",
     **{f"{split}/rmse_": f"{split}/rmse" for split in ("val", "test")},
 }
 
@@ -77,6 +81,9 @@ SENTENCES = {
     ),
     "Held out: readings of training simulations that no model has seen.": (
         *("held_out/chi2", "held_out/nrmse", "held_out/rmse", "held_out/rmse_"),
+    ),
+    "Forecast: readings after the last one trained on.": (
+        *("forecast/chi2", "forecast/nrmse", "forecast/rmse", "forecast/rmse_"),
     ),
     "Chi²: mean square of the errors at readings over their sigma, 1 if explained.": (
         tuple(column for column in COLUMNS if column.endswith("/chi2"))

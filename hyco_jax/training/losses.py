@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.data.augment import Part
-from hyco_jax.types import Array, Params, PredictFn, Samples
+from hyco_jax.types import Array, Params, PredictFn, Query, Samples
 
 # Maps a model's `predict`, its params and B samples to a loss for each, shape `(B,)`.
 LossFn = Callable[[PredictFn, Params, Samples], Array]
@@ -73,10 +73,19 @@ def shared_losses(
     Returns:
         The share of each part in the mean over all samples, shape `(P,)`.
     """
+    return losses_of_shared(predict(params, shared_query(parts)), parts)
+
+
+def shared_query(parts: Sequence[Samples]) -> Query:
+    """The query of `shared_losses`, for the points of all parts."""
     points = [part.query.points for part in parts]
-    query = parts[0].query.replace(points=jnp.concatenate(points, axis=1))
-    ends = np.cumsum([p.shape[1] for p in points])
-    answers = jnp.split(predict(params, query), ends[:-1], axis=1)
+    return parts[0].query.replace(points=jnp.concatenate(points, axis=1))
+
+
+def losses_of_shared(answers: Array, parts: Sequence[Samples]) -> Array:
+    """`shared_losses` from the answer to `shared_query`."""
+    ends = np.cumsum([part.query.points.shape[1] for part in parts])
+    answers = jnp.split(answers, ends[:-1], axis=1)
     total = sum(part.count for part in parts)
     values = [squares(a, part) for a, part in zip(answers, parts, strict=True)]
     return jnp.stack(values).sum(axis=1) / total

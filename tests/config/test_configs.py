@@ -10,7 +10,7 @@ import pytest
 from flax import traverse_util
 
 from configs import burgers as config_file
-from hyco_jax import pde, stages
+from hyco_jax import pde, point_stages, stages
 from hyco_jax.config import experiment, flags, schema
 from hyco_jax.data import simulation
 from hyco_jax.models.physical import CoefficientSettings
@@ -41,6 +41,9 @@ def check(system, variant, changes=()):
     problem = pde.find(system).make_problem(settings.pde, settings.data)
     stages.make_models(problem, settings)
     options = settings.data
+    if options.at_points or settings.physical.fits_states:
+        point_stages.check(settings, problem, options.num_steps)
+        return problem
     region = simulation.observed_region(problem.domain, options.region)
     mask = simulation.observation_mask(options.num_steps + 1, region, options.every)
     weights = (mask & problem.predicted).astype(np.float32)

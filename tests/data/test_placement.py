@@ -47,7 +47,7 @@ def test_without_a_sigma_errors_are_measured_by_the_variance():
 
 def test_a_query_for_all_readings_tells_where_each_is():
     readings = decay.make_readings()
-    query, where = placement.all_points(readings, place(readings))
+    query, where = placement.all_points(readings, place(readings), PROBLEM.dt)
     found = np.asarray(query.points)[where[:, 0], where[:, 1]]
     np.testing.assert_allclose(found[:, 0], readings.time, rtol=1e-6)
     np.testing.assert_allclose(found[:, 1:], readings.position, rtol=1e-6)
@@ -60,7 +60,7 @@ def test_a_sensor_on_a_cell_centre_equals_the_grid():
         from_arrays(states), PROBLEM.domain, PROBLEM.dt, PROBLEM.quantities
     )
     placed = place(readings)
-    query, where = placement.all_points(readings, placed)
+    query, where = placement.all_points(readings, placed, PROBLEM.dt)
     at_points = [
         interpolation.at_points(
             jnp.asarray(u, jnp.float32), x, PROBLEM.domain, decay.DT

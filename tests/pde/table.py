@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hyco_jax.pde.kernels.splitting import EULERIAN
-from tests.pde import cases_diffusion, cases_flow, cases_transport
+from tests.pde import cases_diffusion, cases_flow, cases_spectral, cases_transport
 from tests.pde.compiled import Program
 
 BUILDERS = {
@@ -53,6 +53,12 @@ BUILDERS = {
             ("field", "laplacian"),
         )
         for walls in ("open", "closed")
+    },
+    **{
+        f"kuramoto_sivashinsky-{kind}": functools.partial(
+            cases_spectral.kuramoto_sivashinsky_case, kind == "field"
+        )
+        for kind in ("scalar", "field")
     },
 }
 # Of these only states are computed, no gradient.

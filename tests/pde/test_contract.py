@@ -90,6 +90,7 @@ def test_a_state_at_rest_stays(case, program):
 
 @table.pick(
     *("advection", "burgers", "inviscid", *KEPT_HEAT, "kolmogorov", "smoke"),
+    "kuramoto_sivashinsky-scalar",
     but=table.NOT_IN_FLUX_FORM,
 )
 def test_the_sum_over_the_cells_changes_as_it_should(case, program):
@@ -162,7 +163,10 @@ def test_step_and_its_gradient_are_phiflows(case, program):
             assert_allclose(one, other, atol=scale * atol)
 
 
-@table.with_slopes("advection-2d", *BURGERS, "gray_scott-2d", *HEAT, *table.FLOWS)
+@table.with_slopes(
+    *("advection-2d", *BURGERS, "gray_scott-2d", *HEAT, *table.FLOWS),
+    "kuramoto_sivashinsky-field",
+)
 def test_vmap_equals_loop(case, program):
     has_slopes = case.name in ("advection-2d", *BURGERS)
     alone = table.compiled(case.name, batch=None, has_slopes=has_slopes)

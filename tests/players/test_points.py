@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+import hyco_jax
+from configs import base
 from hyco_jax import point_stages, stages
 from hyco_jax.data import placement
 from hyco_jax.training.losses import weighted_squares
@@ -106,7 +108,7 @@ def test_quantities_of_different_sigma_add_up_as_chi_squared():
     readings = dataclasses.replace(readings, sigma=sigma)
     state, models = train(readings, stage="physical", hybrid={"cycles": 1})
     placed = placement.place(decay.observe(PROBLEM, readings), PROBLEM)
-    query, where = placement.all_points(readings, placed)
+    query, where = placement.all_points(readings, placed, PROBLEM.dt)
     answers = models.physical.model.predict(state.physical.train.variables, query)
     predicted = np.asarray(answers)[where[:, 0], where[:, 1]]
     trains = ~readings.is_held_out
@@ -170,3 +172,38 @@ def test_alpha_means_the_same_however_many_of_each_part_are_in_a_batch():
         ]
         losses.append(np.dot(per_sample, sizes[2]) / 64)
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+UNKNOWN = {
+    "physical": {
+        "initial": "fitted",
+        "segments": 2,
+        "num_iterations": 30,
+        "state_smoothness": 1e-2,
+    },
+    "hybrid": {"cycles": 2},
+    "baselines": False,
+}
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("network", [{}, NETWORK], ids=["field", "network"])
+def test_the_first_states_may_be_unknown(network):
+    # Many readings of 16 cells, so that the wave is determined at all.
+    settings = decay.make_settings(**base.merge(UNKNOWN, network))
+    observed = decay.observe(PROBLEM, decay.make_readings(count=300))
+    observed = dataclasses.replace(observed, initial="interpolated")
+    result = hyco_jax.fit(PROBLEM, observed, settings)
+    guess, physical, synthetic = (
+        result.rows[row]
+        for row in ("initial_guess", "hybrid_physical", "hybrid_synthetic")
+    )
+    value = physical["coefficient/conductivity"]
+    assert value == pytest.approx(decay.CONDUCTIVITY, rel=0.05)
+    # Nobody says how the wave goes on between the readings of t = 0.
+    assert physical["held_out/nrmse"] < 0.08 < 0.1 < guess["held_out/nrmse"]
+    assert np.isfinite(synthetic["held_out/nrmse"])
+    states = np.asarray(result.physical.params["initial"])
+    assert states.shape == (2, 2, 16, 1)
+    exact = decay.u0(PROBLEM)
+    assert np.linalg.norm(states[:, 0] - exact) < 0.08 * np.linalg.norm(exact)

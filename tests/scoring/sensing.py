@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from hyco_jax.data import baseline
 from hyco_jax.data.readings import Readings
-from hyco_jax.scoring import baseline, readings
+from hyco_jax.scoring import readings
 
 SIDES = (6.0, 4.0, 2.0)
 

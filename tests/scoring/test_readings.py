@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hyco_jax import result
-from hyco_jax.data import storage
+from hyco_jax.data import baseline, storage
 from hyco_jax.data.observations import Observations
-from hyco_jax.scoring import baseline, readings, table
+from hyco_jax.scoring import readings, table
 from tests.scoring import sensing
 
 UNIT = np.array([2.0, 4.0])

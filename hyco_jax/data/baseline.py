@@ -36,7 +36,7 @@ def interpolate(readings: Readings) -> np.ndarray:
         for channels in _read_together(usable[rows]):
             known = rows[usable[rows, channels[0]]]
             if known.size:
-                result[np.ix_(rows, channels)] = _interpolate(
+                result[np.ix_(rows, channels)] = between(
                     readings.position[known],
                     readings.time[known],
                     readings.values[np.ix_(known, channels)],
@@ -53,7 +53,25 @@ def _read_together(usable) -> list[np.ndarray]:
     return [np.flatnonzero(group == i) for i in range(patterns.shape[1])]
 
 
-def _interpolate(position, time, values, at, at_time):
+def between(
+    position: np.ndarray,
+    time: np.ndarray,
+    values: np.ndarray,
+    at: np.ndarray,
+    at_time: np.ndarray,
+) -> np.ndarray:
+    """Interpolates readings of one simulation, see `interpolate`.
+
+    Args:
+        position: Of the readings, shape `(P, D)`.
+        time: Shape `(P,)`.
+        values: Shape `(P, V)`, finite.
+        at: Positions that are asked for, shape `(Q, D)`.
+        at_time: Times, shape `(Q,)`.
+
+    Returns:
+        Shape `(Q, V)`.
+    """
     places, place = np.unique(position, axis=0, return_inverse=True)
     if 2 * len(places) <= len(position):
         return _stationary(places, place.reshape(-1), time, values, at, at_time)

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hyco_jax.scoring import baseline
+from hyco_jax.data import baseline
 from tests.scoring import sensing
 
 

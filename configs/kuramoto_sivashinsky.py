@@ -1,0 +1,90 @@
+"""The Kuramoto-Sivashinsky equation: three numbers of a chaotic system from sensors.
+
+    python -m experiments.kuramoto_sivashinsky --config=configs/kuramoto_sivashinsky.py
+
+Variants, as `--config=configs/kuramoto_sivashinsky.py:<variant>`:
+    (none)     16 sensors, read every 1.0 to t = 100 (five Lyapunov times), 10 % noise,
+               nobody knows the initial state; multiple shooting with 50 segments
+    eight      8 sensors, read every 2.0, 30 % noise
+    four       4 sensors: too few
+    smoke      seconds, for tests
+"""
+
+from hyco_jax.config import experiment
+from hyco_jax.pde import kuramoto_sivashinsky
+
+_UNKNOWN = {"guess": 0.6, "bounds": (0.1, 5.0)}
+
+DEFAULT = {
+    "data": {"refine": 3, "forecast_steps": 100},
+    "coefficients": {
+        "advection": _UNKNOWN,
+        "antidiffusion": _UNKNOWN,
+        "hyperdiffusion": _UNKNOWN,
+    },
+    "physical": {
+        "initial": "fitted",
+        "segments": 20,
+        "jump_weights": (10.0, 1000.0),
+        "num_iterations": 300,
+        "abs_tol": 0.0,
+    },
+    "synthetic": {
+        "name": "field",
+        "field": {"space_octaves": 4, "time_octaves": 6},
+        "learning_rate": 2e-3,
+        "scheduler": "cosine",
+        "num_epochs": 1,
+        "updates_per_epoch": 1500,
+        "batch_size": 1000,
+        "num_real": 500,
+    },
+    "hybrid": {"cycles": 4, "warmup": 1, "ghost_points": 6000},
+}
+
+EIGHT = {"data": {"sensors": 8, "every": 20, "noise_std": 0.3}}
+FOUR = {"data": {"sensors": 4, "every": 20, "noise_std": 0.3}}
+FORECASTER = {
+    "synthetic": {
+        "name": "convnet",
+        "convnet": {"filters": (32, 32, 32)},
+        "coordinates": False,
+        "learning_rate": 3e-3,
+        "updates_per_epoch": 200,
+        "batch_size": 40,
+        "num_real": 8,
+        "generated_horizon": 10,
+    },
+}
+SMOKE = {
+    "pde": {"resolution": (24,), "extent": (12.0,)},
+    "data": {
+        "num_steps": 12,
+        "every": 2,
+        "sensors": 6,
+        "spin_up": 20,
+        "refine": 1,
+        "forecast_steps": 4,
+    },
+    "physical": {"segments": 3, "num_iterations": 3},
+    "synthetic": {
+        "field": {"widths": (8,), "space_octaves": 1, "time_octaves": 1},
+        "updates_per_epoch": 5,
+        "batch_size": 20,
+        "num_real": 10,
+    },
+    "hybrid": {"cycles": 3, "ghost_points": 40},
+}
+
+VARIANTS = {
+    "default": {},
+    "eight": EIGHT,
+    "four": FOUR,
+    "forecaster": FORECASTER,
+    "smoke": SMOKE,
+}
+
+
+def get_config(variant: str = "default"):
+    """Makes the config of a variant."""
+    return experiment.get_config(kuramoto_sivashinsky, variant, VARIANTS, DEFAULT)
