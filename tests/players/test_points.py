@@ -179,7 +179,7 @@ UNKNOWN = {
         "initial": "fitted",
         "segments": 2,
         "num_iterations": 30,
-        "state_smoothness": 1e-2,
+        "state_smoothness": 1e-4,
     },
     "hybrid": {"cycles": 2},
     "baselines": False,
