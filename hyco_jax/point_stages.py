@@ -9,14 +9,16 @@ from hyco_jax import calls, stages
 from hyco_jax import settings as all_settings
 from hyco_jax.config import schema
 from hyco_jax.data.placement import Placed
+from hyco_jax.models import ensemble as ensembles
 from hyco_jax.models import segments
 from hyco_jax.players import physical as physical_players
 from hyco_jax.players import points
+from hyco_jax.players import synthetic as synthetic_players
 from hyco_jax.players.points import Ghosts
 from hyco_jax.problem import Problem
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
-from hyco_jax.training import full_batch, losses, minibatch, optimizers
+from hyco_jax.training import full_batch, losses, minibatch
 
 
 def make_plan(
@@ -39,7 +41,9 @@ def make_plan(
     make_synthetic = _make_field if _is_field(settings) else _make_network
     synthetic, updates = make_synthetic(problem, placed, settings, models)
     txs = {
-        "synthetic": optimizers.make_descent(settings.synthetic, num_cycles * updates),
+        "synthetic": synthetic_players.make_optimizer(
+            settings.synthetic, num_cycles * updates
+        ),
         "physical": physical_players.make_optimizer(settings.physical, hybrid.cycles),
     }
     players = {
@@ -122,7 +126,7 @@ def _make_field(problem, placed, settings, models):
     def make(tx):
         return points.make_field_player(
             predict,
-            _descend(predict, tx, synthetic, sizes, updates),
+            _descend(models.trained, tx, synthetic, sizes, updates),
             points.generate_at(_ask(problem, settings), predict, placed),
             placed,
             sizes,
@@ -161,7 +165,7 @@ def _make_network(problem, placed, settings, models):
     def make(tx):
         return points.make_network_player(
             predict,
-            _descend(predict, tx, synthetic, sizes, updates),
+            _descend(models.trained, tx, synthetic, sizes, updates),
             generate,
             placed,
             problem.predicted,
@@ -173,13 +177,13 @@ def _make_network(problem, placed, settings, models):
     return make, synthetic.num_epochs * updates
 
 
-def _descend(predict, tx, synthetic, sizes, updates):
+def _descend(model, tx, synthetic, sizes, updates):
     def train(state, parts, key):
         return minibatch.train(
             state,
             parts,
             key,
-            predict=predict,
+            predict=model.predict,
             tx=tx,
             num_epochs=synthetic.num_epochs,
             batch_sizes=sizes[len(parts)],
@@ -187,6 +191,8 @@ def _descend(predict, tx, synthetic, sizes, updates):
             chunk=synthetic.batch_chunk or None,
         )
 
+    if synthetic.members > 1:
+        return ensembles.train_members(train, synthetic.members)
     return train
 
 

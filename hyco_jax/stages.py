@@ -19,7 +19,9 @@ from hyco_jax.data.placement import Placed
 from hyco_jax.data.record import Real
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.hybrid import Player
+from hyco_jax.models import ensemble as ensembles
 from hyco_jax.models import neural_field, regularisation, resampled, segments
+from hyco_jax.models.ensemble import Ensemble
 from hyco_jax.models.physical import PhysicalModel, make_physical
 from hyco_jax.models.segments import Answer
 from hyco_jax.networks import settings as networks
@@ -28,7 +30,6 @@ from hyco_jax.players import synthetic as synthetic_players
 from hyco_jax.problem import Problem
 from hyco_jax.running.loop import Stage
 from hyco_jax.settings import Settings
-from hyco_jax.training import optimizers
 from hyco_jax.training.state import init as init_train_state
 from hyco_jax.types import HybridState, Model, Params, PredictFn, Query
 
@@ -47,13 +48,20 @@ class Models(NamedTuple):
         own_states: Where it has fitted states, what it says from these, see
             `models.segments`; else None.
         on_data_grid: The same, asked on the grid of the data.
-        synthetic: The network.
+        synthetic: The network, or the mean of several.
+        ensemble: These, if there are several.
     """
 
     physical: PhysicalModel
     on_data_grid: Model
     synthetic: Model
     own_states: Callable[[Params, Query], Answer] | None = None
+    ensemble: Ensemble | None = None
+
+    @property
+    def trained(self) -> Model:
+        """What the synthetic trainer trains: the network, or one of several."""
+        return self.synthetic if self.ensemble is None else self.ensemble.member
 
     @property
     def by_name(self) -> dict[str, Model]:
@@ -132,7 +140,11 @@ def make_models(
         physical = physical._replace(model=own.model, penalty=penalty)
         own_states = own.answer
     on_data_grid = resampled.on_data_grid(physical.model, problem.resampling)
-    return Models(physical, on_data_grid, synthetic, own_states)
+    several = None
+    if settings.synthetic.members > 1:
+        several = ensembles.ensemble(synthetic, settings.synthetic.members, _CONSTANTS)
+        synthetic = several.model
+    return Models(physical, on_data_grid, synthetic, own_states, several)
 
 
 def _with_states(problem, settings, model, placed):
@@ -284,7 +296,7 @@ def _synthetic_tx(settings, facts, horizons):
         )
         for horizon in horizons
     )
-    return optimizers.make_descent(
+    return synthetic_players.make_optimizer(
         settings.synthetic, settings.synthetic.num_epochs * updates
     )
 
@@ -305,6 +317,7 @@ def _make_players(problem, settings, models, facts, txs, horizons):
             settings.synthetic,
             horizon,
             predict=models.synthetic.predict,
+            trained=models.trained.predict,
             tx=txs["synthetic"],
             sample_u0=sample_u0,
             gives=made["synthetic"],

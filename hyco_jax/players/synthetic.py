@@ -16,10 +16,11 @@ from hyco_jax.config.schema import key
 from hyco_jax.data import augment, windows
 from hyco_jax.data.record import Record
 from hyco_jax.hybrid import Player
+from hyco_jax.models import ensemble as ensembles
 from hyco_jax.networks.settings import NetworkSettings
 from hyco_jax.players import windows as shared
 from hyco_jax.players.windows import Exchange, SampleFn
-from hyco_jax.training import minibatch
+from hyco_jax.training import minibatch, optimizers
 from hyco_jax.training.optimizers import DescentSettings
 from hyco_jax.types import PredictFn
 
@@ -60,6 +61,12 @@ class SyntheticSettings(NetworkSettings, DescentSettings):
         "number of windows whose gradient is in memory at once; 0: the whole batch",
         rules.integer(0, 100_000),
     )
+    members: int = key(
+        1,
+        "number of networks that differ in their initial weights and batches; the "
+        "model's answer is the mean of theirs",
+        rules.integer(1, 1000),
+    )
     input_noise: float = key(
         0.0,
         "standard deviation of noise that is added to its inputs, relative to each "
@@ -82,6 +89,14 @@ def count_updates(
     return minibatch.num_updates(count, settings.batch_size)
 
 
+def make_optimizer(
+    settings: SyntheticSettings, num_updates: int
+) -> optax.GradientTransformation:
+    """Makes the optimiser of a run of so many updates."""
+    tx = optimizers.make_descent(settings, num_updates)
+    return tx if settings.members == 1 else ensembles.for_members(tx)
+
+
 def make_player(
     record: Record,
     scored: Record,
@@ -93,6 +108,7 @@ def make_player(
     sample_u0: SampleFn | None,
     gives: Exchange,
     receives: Exchange,
+    trained: PredictFn | None = None,
 ) -> Player:
     """Makes the synthetic player.
 
@@ -106,6 +122,7 @@ def make_player(
         sample_u0: Draws initial states `(num, *S, C)`, or None for the data's own.
         gives: What it generates for the physical player.
         receives: What the physical player generates for it.
+        trained: `predict` of one member of an ensemble, where it is one.
 
     Returns:
         Its functions for the cycle.
@@ -139,7 +156,7 @@ def make_player(
             state,
             parts,
             key,
-            predict=predict,
+            predict=trained or predict,
             tx=tx,
             num_epochs=settings.num_epochs,
             batch_sizes=batch_sizes[len(parts)],
@@ -148,6 +165,8 @@ def make_player(
             chunk=settings.batch_chunk or None,
         )
 
+    if settings.members > 1:
+        train = ensembles.train_members(train, settings.members)
     return Player(generate, augmented, train, shared.make_score(scored, predict))
 
 

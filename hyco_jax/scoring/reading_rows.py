@@ -30,7 +30,8 @@ class Judge(NamedTuple):
         predict: Maps a model, "physical" or "synthetic", to a function of its
             parameters, and by option its partner's, that predicts all readings, shape
             `(R, V)`. A network that steps through segments starts from the states that
-            its partner fitted, if it has one, else from guesses.
+            its partner fitted, if it has one, else from guesses. Of an ensemble,
+            "spread" is the spread of its members' predictions.
         rows: Masks `(R,)` of the rows of each split, see `scoring.readings`.
         unit: Standard deviations of the training readings, shape `(V,)`.
         true_coefficients: Of the learned ones that are known.
@@ -83,11 +84,14 @@ def make_judge(
     if models.own_states is not None and is_own:
         is_trained = np.isin(query.sim, observations.train).reshape(-1, 1, 1)
         answers["physical"] = _from_own_states(answers["physical"], is_trained)
+    if models.ensemble is not None:
+        answers["spread"] = models.ensemble.spread
     predict = {name: reader(answer) for name, answer in answers.items()}
     if placed.real.pieces is not None and not is_field and is_own:
-        predict["synthetic"] = _reader_in_pieces(
-            models.synthetic.predict, readings, placed, problem, channels
-        )
+        for name in answers.keys() - {"physical"}:
+            predict[name] = _reader_in_pieces(
+                answers[name], readings, placed, problem, channels
+            )
     truth = fitted.true_values(problem, models, observations.truth)
     rows = scores.splits(observations, ~placed.is_used)
     unit = placed.std[channels]
@@ -167,6 +171,12 @@ def score_rows(
             values = judge.models.physical.values(variables)
             rows[row] |= scores.coefficient_columns(values)
             arrays |= fitted.arrays(judge, row, variables)
+        elif "spread" in judge.predict:
+            spread = judge.predict["spread"](variables, partner)
+            arrays[f"spread/{row}"] = spread
+            rows[row] |= scores.calibrate(
+                readings, predictions[row], spread, judge.unit, judge.rows
+            )
     predictions["interpolation"] = interpolated = baseline.interpolate(readings)
     rows["interpolation"] = scores.score_interpolation(
         readings, interpolated, judge.unit, judge.rows

@@ -6,6 +6,7 @@ import numpy as np
 
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.readings import Readings
+from hyco_jax.scoring import calibration
 
 
 def splits(
@@ -80,6 +81,40 @@ def score(
         for channel, name in enumerate(_rmse_names(readings.names)):
             mean = _mean_square(error[counts[:, channel], channel])
             result[f"{split}/{name}"] = None if mean is None else float(np.sqrt(mean))
+    return result
+
+
+def calibrate(
+    readings: Readings,
+    predictions: np.ndarray,
+    spread: np.ndarray,
+    unit: np.ndarray,
+    rows: Mapping[str, np.ndarray],
+) -> dict[str, float | None]:
+    """Compares the errors of an ensemble with its spread, see `scoring.calibration`.
+
+    Args:
+        readings: All of them.
+        predictions: Of the ensemble, shape `(R, V)`.
+        spread: Of its members, of that shape.
+        unit: See `score`.
+        rows: From `splits`.
+
+    Returns:
+        `<split>/error_to_spread` and `<split>/within_spread` of all splits that were
+        not trained on, after t = 0. The errors have those of the readings in them.
+    """
+    weights = np.broadcast_to(1 / unit**2, predictions.shape)
+    if readings.sigma is not None:
+        weights = 1 / readings.sigma**2
+    is_read = np.isfinite(readings.values)
+    errors = np.where(is_read, predictions - readings.values, 0)
+    result = {}
+    for split, mask in rows.items():
+        if split != "train":
+            counts = is_read & (mask & (readings.time > 0))[:, None]
+            found = calibration.scores(errors, spread, np.where(counts, weights, 0))
+            result |= {f"{split}/{name}": value for name, value in found.items()}
     return result
 
 

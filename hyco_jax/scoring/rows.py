@@ -10,12 +10,13 @@ from absl import logging
 
 from hyco_jax.data import speeds, statistics
 from hyco_jax.data.observations import Observations
+from hyco_jax.models import ensemble as ensembles
 from hyco_jax.models import resampled, stepper
 from hyco_jax.models.segments import STATES
 from hyco_jax.players import windows
 from hyco_jax.problem import Problem
+from hyco_jax.scoring import calibration, evaluate, metrics, table
 from hyco_jax.scoring import coefficients as fitted
-from hyco_jax.scoring import evaluate, table
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params, Trajectories
 
@@ -32,6 +33,10 @@ class Judge(NamedTuple):
         true_coefficients: Of the learned ones that are known, on the physical grid;
             on the data's, if that is coarser and the truth is known there alone.
         is_field: Whether the synthetic model only knows the training simulations.
+        weights: Of squares of errors, broadcast to `(*S, C)`.
+        members: Of an ensemble, the jitted function of its parameters and the
+            reference that gives the spread of its answers, `(N, T, *S, C)`, and the
+            nRMSE of each member, `(M, N, T + 1)`; else None.
     """
 
     problem: Problem
@@ -41,6 +46,8 @@ class Judge(NamedTuple):
     evaluate: Mapping[str, Callable]
     true_coefficients: Mapping[str, np.ndarray]
     is_field: bool
+    weights: np.ndarray
+    members: Callable | None
 
     def splits(self, model: str) -> dict[str, tuple[int, ...]]:
         """Simulations of each split that a model can answer."""
@@ -128,7 +135,41 @@ def make_judge(
         ),
     }
     truth = fitted.true_values(problem, models, observations.truth)
-    return Judge(problem, models, observations, reference, evaluates, truth, is_field)
+    return Judge(
+        problem,
+        models,
+        observations,
+        reference,
+        evaluates,
+        truth,
+        is_field,
+        weights,
+        _make_members(models, weights, driven),
+    )
+
+
+def _make_members(models, weights, driven):
+    if models.ensemble is None:
+        return None
+
+    @jax.jit
+    def members(params, reference):
+        query = windows.whole_query(reference.states, driven)
+        answers = models.ensemble.answers(params, query)
+        counted = jnp.asarray(weights, answers.dtype)[None, None]
+        counted = jnp.broadcast_to(counted, reference.states.shape)
+        if reference.weights is not None:
+            counted = counted * reference.weights
+        ndim = reference.states.ndim - 3
+        states = reference.states[:, 1:]
+        nrmse = metrics.nrmse(answers, states, counted[:, 1:], ndim)
+        first = jnp.full_like(nrmse[..., :1], jnp.nan)
+        return {
+            "spread": ensembles.spread(answers),
+            "nrmse": jnp.concatenate([first, nrmse], axis=-1),
+        }
+
+    return members
 
 
 def observed_region(observations: Observations) -> np.ndarray:
@@ -183,8 +224,32 @@ def score_rows(
             if model == "physical":
                 _warn_of_limits(judge.problem, row, split, summary)
             arrays[f"nrmse/{split}/{row}"] = evaluate.mean_curve(errors, sims)
+        if model == "synthetic" and judge.members is not None:
+            columns, bands = _calibrate(judge, row, variables, errors)
+            rows[row] |= columns
+            arrays |= bands
         arrays[f"rollout/{row}"] = errors["rollouts"][shown]
     return rows, arrays
+
+
+def _calibrate(judge, row, variables, errors):
+    """Columns on simulations that were not trained on, and bands of the curves."""
+    found = jax.device_get(judge.members(variables, judge.reference))
+    reference = jax.device_get(judge.reference)
+    weights = 1.0 if reference.weights is None else reference.weights
+    weights = np.broadcast_to(judge.weights * weights, reference.states.shape)[:, 1:]
+    gaps = errors["rollouts"][:, 1:] - reference.states[:, 1:]
+    columns, bands = {}, {}
+    for split, sims in judge.splits("synthetic").items():
+        own = list(sims)
+        if split != "train":
+            scores = calibration.scores(gaps[own], found["spread"][own], weights[own])
+            columns |= {f"{split}/{name}": value for name, value in scores.items()}
+        curves = [evaluate.mean_curve({"nrmse": m}, own) for m in found["nrmse"]]
+        bands[f"members/{split}/{row}"] = np.stack(
+            [np.min(curves, axis=0), np.max(curves, axis=0)]
+        )
+    return columns, bands
 
 
 def _arrays(judge, shown) -> dict[str, np.ndarray]:

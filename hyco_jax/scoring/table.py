@@ -31,14 +31,20 @@ COLUMNS = {
     "held_out/chi2": "held out chi²",
     "held_out/nrmse": "held out",
     "held_out/rmse": "held out rmse",
+    "held_out/error_to_spread": "held out error/spread",
+    "held_out/within_spread": "held out within 2",
     "forecast/chi2": "forecast chi²",
     "forecast/nrmse": "forecast",
     "forecast/rmse": "forecast rmse",
+    "forecast/error_to_spread": "forecast error/spread",
+    "forecast/within_spread": "forecast within 2",
     "val/chi2": "val chi²",
     "val/nrmse": "val",
     "val/nrmse_inside": "val in",
     "val/nrmse_outside": "val out",
     "val/rmse": "val rmse",
+    "val/error_to_spread": "val error/spread",
+    "val/within_spread": "val within 2",
     "val/valid_time": "valid time",
     "val/max_divergence": "max div",
     "test/chi2": "test chi²",
@@ -46,6 +52,8 @@ COLUMNS = {
     "test/nrmse_inside": "test in",
     "test/nrmse_outside": "test out",
     "test/rmse": "test rmse",
+    "test/error_to_spread": "test error/spread",
+    "test/within_spread": "test within 2",
     "test/valid_time": "valid time",
     "test/max_divergence": "max div",
     "seconds": "seconds",
@@ -92,6 +100,10 @@ SENTENCES = {
         column
         for column in (*COLUMNS, *FAMILIES)
         if column.endswith(("/rmse", "/rmse_"))
+    ),
+    "Error/spread: rms error of the mean over rms spread of the members, 1 if it is "
+    "calibrated. Within 2: the share of errors of at most two spreads.": tuple(
+        column for column in COLUMNS if column.endswith("/error_to_spread")
     ),
     "In and out: inside and outside of the observed region.": tuple(
         column for column in COLUMNS if column.endswith(("_inside", "_outside"))

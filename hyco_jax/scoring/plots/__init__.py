@@ -18,6 +18,9 @@ of `table.ROWS`, and any subset of the methods may be present:
     coefficient_unit/<name>: Of a coefficient, shape `()`, where it is known.
     nrmse/train/<method>, nrmse/val/<method>, nrmse/test/<method>: nRMSE over time,
         shape `(T + 1,)`; NaN at times at which nothing was observed.
+    members/<split>/<method>: Of an ensemble, the least and the largest such curve of a
+        single member, shape `(2, T + 1)`.
+    spread/<method>: Of an ensemble, of its members' predictions of readings.
     readings/<entry>, predicted/<method>: Of data that are readings, see
         `scoring.readings.arrays`; these have no `rollout/observed`.
 What has no unit is nondimensional. Non-finite values, from a method that diverged,

@@ -35,7 +35,8 @@ def nrmse(arrays) -> Figure | None:
 
     Returns:
         One panel for training, and one for test or else validation; None without any
-        curve. Curves go on over times at which nothing was observed.
+        curve. A band is that of an ensemble's members, each by itself. Curves go on
+        over times at which nothing was observed.
     """
     splits = [s for s in SPLITS if style.methods(arrays, f"nrmse/{s}")]
     if not splits:
@@ -51,6 +52,9 @@ def nrmse(arrays) -> Figure | None:
             is_observed = ~np.isnan(curve)
             curve, times = curve[is_observed], arrays["times"][is_observed]
             line = style.plot_line(ax, method, times, curve)
+            if f"members/{split}/{method}" in arrays:
+                low, high = arrays[f"members/{split}/{method}"][:, is_observed]
+                style.plot_band(ax, method, times, low, high)
             handles[method] = line
             shown.setdefault(method, []).append(curve)
         threshold = ax.axhline(VALID_THRESHOLD, color="black", linewidth=0.7)

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from hyco_jax.scoring import calibration
 from hyco_jax.scoring.plots import style, units
 
 # The first of these that has readings is drawn.
@@ -27,7 +28,8 @@ def draw(arrays, channel: int) -> Figure | None:
     Returns:
         Of both hybrid models, or the others where there are none, and of the
         interpolation; of at most `MAX_PANELS` sensors that read at least
-        `MIN_READINGS` values, evenly chosen. None if there are none.
+        `MIN_READINGS` values, evenly chosen; with a band of two spreads of an
+        ensemble's members. None if there are none.
     """
     split, rows = _rows(arrays, channel)
     sensors = _sensors(arrays, rows)
@@ -150,6 +152,10 @@ def _panel(ax, arrays, channel, own, methods, span):
     ax.plot(times, fields["observed"], **look)
     for method in methods:
         style.plot_line(ax, method, times, fields[method])
+        if f"spread/{method}" in arrays:
+            width = calibration.SPREADS * arrays[f"spread/{method}"][own, channel]
+            low, high = fields[method] - width, fields[method] + width
+            style.plot_band(ax, method, times, low, high)
     # Not farther from the readings than those of all panels are from each other.
     measured = fields["observed"]
     low, high = measured.min() - span, measured.max() + span

@@ -146,6 +146,12 @@ def plot_line(ax, method: str, x, y, **options):
     return ax.plot(x, finite(y), **{**look, **LINES[method], **options})[0]
 
 
+def plot_band(ax, method: str, x, low, high):
+    """Fills what is between two curves of one method, each of shape `(n,)`."""
+    color = LINES[method]["color"]
+    ax.fill_between(x, finite(low), finite(high), color=color, alpha=0.2, linewidth=0)
+
+
 def observed_spans(arrays) -> list[tuple[float, float]]:
     """Intervals of a 1-D box in which every cell was observed; none if all are."""
     observed = arrays["observed"].astype(bool)
