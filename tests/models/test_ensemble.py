@@ -92,13 +92,14 @@ def test_one_member_is_no_ensemble():
 @pytest.mark.parametrize("kind", ["grid", "points"])
 def test_a_run_compiles_once_goes_on_to_the_bit_and_is_calibrated(kind, tmp_path):
     if kind == "grid":
-        settings, data, _ = prepare(2, mode="hybrid", baselines=False)
-        problem, split = PROBLEM, "test"
+        settings, data, _ = prepare(2)
+        problem, split, name = PROBLEM, "test", "synthetic_alone"
     else:
         settings = decay.make_settings(
             synthetic={"members": 2}, baselines=False, hybrid={"warmup": 0, "cycles": 2}
         )
         problem, split = decay.make_problem(), "held_out"
+        name = "hybrid_synthetic"
         data = decay.observe(problem, decay.make_readings())
 
     def stop(line):
@@ -115,18 +116,18 @@ def test_a_run_compiles_once_goes_on_to_the_bit_and_is_calibrated(kind, tmp_path
     assert [call.run._cache_size() for call in set(calls)] == [1]
     jax.tree.map(
         np.testing.assert_array_equal,
-        resumed.trained["hybrid_synthetic"].params,
+        resumed.trained[name].params,
         state.synthetic.best_variables,
     )
-    row = resumed.rows["hybrid_synthetic"]
+    row = resumed.rows[name]
     assert row[f"{split}/error_to_spread"] > 0
     assert 0 <= row[f"{split}/within_spread"] <= 1
     assert f"{split.replace('_', ' ')} error/spread" in resumed.table()
     loaded = hyco_jax.load(tmp_path, problem)
     assert loaded.synthetic.params["network"].keys()
     if kind == "grid":
-        band = resumed.arrays["members/test/hybrid_synthetic"]
-        curve = resumed.arrays["nrmse/test/hybrid_synthetic"]
+        band = resumed.arrays[f"members/test/{name}"]
+        curve = resumed.arrays[f"nrmse/test/{name}"]
         assert (band[0, 1:] < band[1, 1:]).all() and (curve[1:] < band[1, 1:]).all()
     else:
-        assert resumed.arrays["spread/hybrid_synthetic"].shape == (60, 1)
+        assert resumed.arrays[f"spread/{name}"].shape == (60, 1)

@@ -67,6 +67,9 @@ def nrmse(arrays) -> Figure | None:
         _set_log(ax, curves, ceiling=10.0, decades=5)
     panels[0].set_ylabel("nRMSE")
     lines = [*handles.values(), threshold]
+    if any(name.startswith("members/") for name in arrays):
+        lines.append(style.band_handle())
+        names.append("single members")
     figure.legend(lines, names, loc="outside lower center", ncols=3)
     return figure
 

@@ -59,6 +59,9 @@ def draw(arrays, channel: int) -> Figure | None:
     handles = axes[0].get_lines()
     figure.suptitle(SHOWN[split], fontsize=8.5)
     names = ["measured", *names]
+    if any(f"spread/{method}" in arrays for method in methods):
+        handles = [*handles, style.band_handle()]
+        names.append("two spreads of members")
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
 

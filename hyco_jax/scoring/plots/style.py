@@ -7,6 +7,7 @@ safe for the colour-blind too; signed fields and signed errors have different on
 """
 
 import numpy as np
+from matplotlib.patches import Patch
 
 from hyco_jax.scoring import table
 
@@ -146,10 +147,18 @@ def plot_line(ax, method: str, x, y, **options):
     return ax.plot(x, finite(y), **{**look, **LINES[method], **options})[0]
 
 
+BAND = {"alpha": 0.2, "linewidth": 0}
+
+
 def plot_band(ax, method: str, x, low, high):
     """Fills what is between two curves of one method, each of shape `(n,)`."""
-    color = LINES[method]["color"]
-    ax.fill_between(x, finite(low), finite(high), color=color, alpha=0.2, linewidth=0)
+    look = {**BAND, "color": LINES[method]["color"]}
+    ax.fill_between(x, finite(low), finite(high), **look)
+
+
+def band_handle() -> Patch:
+    """For a legend."""
+    return Patch(**BAND, color="black")
 
 
 def observed_spans(arrays) -> list[tuple[float, float]]:
