@@ -203,7 +203,7 @@ def _make_physical(problem, placed, settings, models, tx):
     of_real, part_losses, scored = predict, losses.shared_losses, None
     if answer is not None:
         of_real = _from_own_states(predict)
-        unit = np.where(placed.unit > 0, placed.unit, placed.std**2)
+        unit = jump_unit(placed)
         part_losses = points.make_jump_losses(answer, unit)
         # Scores of all cycles have to be of one measure.
         scored = points.make_jump_losses(answer, unit, physical.jump_weights[1])
@@ -231,6 +231,11 @@ def _make_physical(problem, placed, settings, models, tx):
         placed,
         scored,
     )
+
+
+def jump_unit(placed: Placed) -> np.ndarray:
+    """What squares of each channel's jumps are measured by, shape `(C,)`."""
+    return np.where(placed.unit > 0, placed.unit, placed.std**2)
 
 
 def _make_physical_generate(problem, placed, settings, predict, of_real):

@@ -1,24 +1,42 @@
 """The physical model on a grid that is finer in space and time, asked on its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from hyco_jax.grids import refinement, resampling
-from hyco_jax.grids.quantities import Quantity
-from hyco_jax.models import stepper
+from hyco_jax.grids.quantities import Quantity, predicted_entries
+from hyco_jax.models import segments, stepper
 from hyco_jax.models.coefficients import Coefficient
 from hyco_jax.models.physical import CoefficientSettings, make_coefficients
+from hyco_jax.models.segments import Answer
 from hyco_jax.problem import Problem
-from hyco_jax.types import Array, Model, Query
+from hyco_jax.types import Array, Model, Params, Query
 
 FACTOR = 2
 
 
+class Refined(NamedTuple):
+    """The physical model on a finer grid.
+
+    Attributes:
+        model: As that of `physical.make_physical`.
+        own_states: Where that has fitted states, what it says from these, see
+            `models.segments`; asked at points.
+    """
+
+    model: Model
+    own_states: Callable[[Params, Query], Answer]
+
+
 def refined(
-    problem: Problem, settings: Mapping[str, CoefficientSettings], remat: bool = False
-) -> Model:
+    problem: Problem,
+    settings: Mapping[str, CoefficientSettings],
+    fits_first: bool = False,
+    remat: bool = False,
+) -> Refined:
     """Makes the physical model on a grid twice finer, with half its time step.
 
     It has the parameters of `physical.make_physical`'s model, and is asked as that is.
@@ -30,6 +48,7 @@ def refined(
     Args:
         problem: The physical system.
         settings: Of each of its coefficients, by name.
+        fits_first: See `segments.with_states`.
         remat: See `stepper.stepper`.
 
     Raises:
@@ -51,23 +70,43 @@ def refined(
         del key
         return {n: jax.tree.map(jnp.asarray, c.raw) for n, c in own.items()}
 
+    def values(params):
+        return {name: c.value(params[name]) for name, c in fitted.items()}
+
     def predict(params, query):
-        values = {name: c.value(params[name]) for name, c in fitted.items()}
-        answers = model.predict(values, _to_fine(problem, query))
+        answers = model.predict(values(params), _to_fine(problem, query))
         if query.points is not None:
             return answers
         # Of every second step; the first answer follows the first of them.
         answers = answers[:, FACTOR - 1 :: FACTOR]
         return resampling.restrict(answers, FACTOR, quantities, fine)
 
-    return Model(init, predict)
+    predicted = predicted_entries(quantities, fine)
+    own_states = segments.with_states(
+        model, None, fine, dt, quantities, predicted, fits_first
+    )
+
+    def answer(params, query):
+        states = params[segments.STATES]
+        # Their names aren't those of coefficients.
+        states = {
+            segments.STATES: refinement.refine(
+                states, FACTOR, quantities, coarse, False
+            ),
+            segments.STEPS: jnp.repeat(params[segments.STEPS], FACTOR),
+        }
+        asked = _to_fine(problem, query.replace(u0=None))
+        return own_states.answer({**values(params), **states}, asked)
+
+    return Refined(Model(init, predict), answer)
 
 
 def _to_fine(problem, query: Query) -> Query:
     domain, quantities = problem.physics_domain, problem.quantities
     are_means = query.points is None
-    u0 = refinement.refine(query.u0, FACTOR, quantities, domain, are_means)
-    given = query.given
+    u0, given = query.u0, query.given
+    if u0 is not None:
+        u0 = refinement.refine(u0, FACTOR, quantities, domain, are_means)
     if given is not None:
         driven = [q for q in quantities if q.is_driven]
         given = _between_times(given)

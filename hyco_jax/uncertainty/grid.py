@@ -5,9 +5,10 @@ scheme both values say where it lies on an infinitely fine one (L. F. Richardson
 `fine + (fine - own) / (2^p - 1)`.
 """
 
+import functools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +17,12 @@ import optax
 from absl import logging
 
 from hyco_jax import calls, point_stages, stages
+from hyco_jax.data.augment import Part
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
-from hyco_jax.models import refined, resampled
+from hyco_jax.hybrid import Player
+from hyco_jax.models import refined, resampled, segments
+from hyco_jax.players import points
 from hyco_jax.problem import Problem
 from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.scoring import table
@@ -106,17 +110,17 @@ def make_check(
     # A window holds so many times as much.
     smaller = math.ceil(chunk / refined.FACTOR**problem.domain.ndim)
     refit = make_refit(
-        plan,
-        fine_plan,
-        models.physical.penalty,
-        (chunk or None, smaller or None),
+        plan.players["physical"],
+        make_loss(placed, models, plan, chunk),
+        make_loss(placed, finer, fine_plan, smaller),
         _TOLERANCE * settings.physical.abs_tol,
     )
     learned = models.physical.learned
+    states = [] if models.own_states is None else [segments.STATES]
 
     def check(row, variables):
         begin = time.monotonic()
-        start = {name: variables[name] for name in learned}
+        start = {name: variables[name] for name in (*learned, *states)}
         constants = {k: v for k, v in variables.items() if k not in start}
         found = jax.device_get(refit(start, constants, plan.real))
         if found.status == lbfgs.NON_FINITE:
@@ -178,10 +182,13 @@ def refine_models(problem: Problem, settings: Settings, models: Models) -> Model
     """
     # A rollout holds some 2^(D + 1) times as much as one of the training.
     remat = settings.physical.remat or problem.domain.ndim > 1
-    fine = refined.refined(problem, settings.coefficients, remat)
-    on_data_grid = resampled.on_data_grid(fine, problem.resampling)
-    physical = models.physical._replace(model=fine)
-    return models._replace(physical=physical, on_data_grid=on_data_grid)
+    fits_first = settings.physical.initial == "fitted"
+    fine = refined.refined(problem, settings.coefficients, fits_first, remat)
+    return models._replace(
+        physical=models.physical._replace(model=fine.model),
+        own_states=models.own_states and fine.own_states,
+        on_data_grid=resampled.on_data_grid(fine.model, problem.resampling),
+    )
 
 
 def make_error(own: np.ndarray, fine: np.ndarray, order: int | None) -> GridError:
@@ -193,12 +200,35 @@ def make_error(own: np.ndarray, fine: np.ndarray, order: int | None) -> GridErro
     return GridError(own, fine, estimate)
 
 
+def make_loss(
+    placed: Placed | None, models: Models, plan: Plan, chunk: int
+) -> Callable[[Params, Sequence[Part]], Array]:
+    """Makes the loss of a fit, a function of all parameters and of the data's parts.
+
+    Args:
+        placed: What is trained on, where it is at points.
+        models: Both models.
+        plan: What was trained with them.
+        chunk: Samples in memory at once; 0 for all.
+    """
+    part_losses = functools.partial(losses.part_losses, chunk=chunk or None)
+    if models.own_states is not None:
+        unit = point_stages.jump_unit(placed)
+        part_losses = points.make_jump_losses(models.own_states, unit)
+    penalty = models.physical.penalty
+
+    def loss(params, parts):
+        total = part_losses(plan.fitted, params, parts).sum()
+        return total if penalty is None else total + penalty(params)
+
+    return loss
+
+
 def make_refit(
-    plan: Plan,
-    fine_plan: Plan,
-    penalty: Callable[[Params], Array] | None,
-    chunks: tuple[int | None, int | None] = (None, None),
-    abs_tol: float = 1e-11,
+    player: Player,
+    own_loss: Callable[[Params, Sequence[Part]], Array],
+    fine_loss: Callable[[Params, Sequence[Part]], Array],
+    abs_tol: float,
 ) -> Callable[[Params, Params, Any], lbfgs.Result]:
     """Makes the jitted fit on the finer grid, on real data and prior alone.
 
@@ -207,35 +237,24 @@ def make_refit(
     nothing but the grid moves the minimum.
 
     Args:
-        plan: What was trained.
-        fine_plan: The same with the model on the finer grid.
-        penalty: A term of the loss.
-        chunks: Samples in memory at once, on the own grid and on the finer one.
+        player: Of the physical model.
+        own_loss: From `make_loss`.
+        fine_loss: Likewise, on the finer grid.
         abs_tol: See `lbfgs.minimize`.
 
     Returns:
         A function of the fitted parameters, the constants and the real data.
     """
-    player, tx = plan.players["physical"], lbfgs.make_optimizer()
-
-    def make_loss(predict, chunk, constants, parts):
-        def loss(params):
-            variables = {**constants, **params}
-            shares = losses.part_losses(predict, variables, parts, chunk=chunk)
-            total = shares.sum()
-            return total if penalty is None else total + penalty(variables)
-
-        return loss
+    tx = lbfgs.make_optimizer()
 
     def refit(start, constants, real):
         parts = player.augment(real, None, 0.0)
-        own = make_loss(plan.fitted, chunks[0], constants, parts)
-        fine = make_loss(fine_plan.fitted, chunks[1], constants, parts)
-        slope = jax.grad(own)(start)
+        slope = jax.grad(lambda params: own_loss({**constants, **params}, parts))(start)
 
         def shifted(params):
             moved = optax.tree.sub(params, start)
-            return fine(params) - optax.tree.vdot(slope, moved)
+            whole = fine_loss({**constants, **params}, parts)
+            return whole - optax.tree.vdot(slope, moved)
 
         return lbfgs.minimize(
             shifted,

@@ -38,7 +38,7 @@ def test_it_answers_as_the_model_on_the_finer_grid_does():
     own, fine = problem(), problem(2)
     raw = 0.5 * wave(own.domain)[0, :, 0]
     # A field is prolonged too; of a wave, what is left is small.
-    answer = refined.refined(own, {"conductivity": FIELD})
+    answer = refined.refined(own, {"conductivity": FIELD}).model
     direct = make_physical(fine, {"conductivity": FIELD}).model
     raw_fine = 0.5 * wave(fine.domain)[0, :, 0]
     points = jnp.array([[[0.07, 0.3], [0.25, 3.9]]])
@@ -70,7 +70,7 @@ def test_driven_channels_are_linear_between_steps():
         points = jnp.array([[[0.05 * soil.DAY, 0.3], [0.3 * soil.DAY, 0.8]]])
         return Query(zero, zero, u0, points, given, len(ends) - 1)
 
-    model = refined.refined(own, {"diffusivity": number})
+    model = refined.refined(own, {"diffusivity": number}).model
     params = model.init(jax.random.key(0))
     direct = make_physical(fine, {"diffusivity": number}).model
     np.testing.assert_allclose(
