@@ -87,12 +87,10 @@ def refined(
     )
 
     def answer(params, query):
-        states = params[segments.STATES]
-        # Their names aren't those of coefficients.
+        own = params[segments.STATES]
+        # Beside the values of coefficients, which have other names.
         states = {
-            segments.STATES: refinement.refine(
-                states, FACTOR, quantities, coarse, False
-            ),
+            segments.STATES: refinement.refine(own, FACTOR, quantities, coarse, False),
             segments.STEPS: jnp.repeat(params[segments.STEPS], FACTOR),
         }
         asked = _to_fine(problem, query.replace(u0=None))

@@ -120,6 +120,7 @@ def make_problem(
         sample_u0=draw,
         true_values=true_values,
         physics_resolution=settings.physics_resolution,
+        order=2,
         spec=make_spec("kuramoto_sivashinsky", settings, data),
     )
 

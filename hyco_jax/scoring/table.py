@@ -103,7 +103,7 @@ SENTENCES = {
     ),
     "Error/spread: rms error of the mean over rms spread of the members, 1 if it is "
     "calibrated. Within 2: the share of errors of at most two spreads.": tuple(
-        column for column in COLUMNS if column.endswith("/error_to_spread")
+        column for column in COLUMNS if column.endswith("_spread")
     ),
     "In and out: inside and outside of the observed region.": tuple(
         column for column in COLUMNS if column.endswith(("_inside", "_outside"))

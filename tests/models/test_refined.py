@@ -54,6 +54,27 @@ def test_it_answers_as_the_model_on_the_finer_grid_does():
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+def test_from_states_of_its_own_it_answers_as_from_given_ones():
+    own = problem()
+    made = refined.refined(own, {"conductivity": FIELD}, fits_first=True)
+    points = jnp.array([[[0.07, 0.3], [0.25, 3.9]]])
+    asked = query(own, points)
+    params = made.model.init(jax.random.key(0))
+    expected = made.model.predict(params, asked)
+    states = {"initial": asked.u0[:, None], "segment_steps": jnp.ones(STEPS)}
+    found = made.own_states({**params, **states}, asked.replace(u0=None))
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+    # A second segment, from where the first one ends.
+    first = asked.replace(points=None, horizon=2)
+    end = made.model.predict(params, first)[:, -1]
+    starts = jnp.stack([asked.u0, end], axis=1)
+    states = {"initial": starts, "segment_steps": jnp.ones(2)}
+    found = made.own_states({**params, **states}, asked.replace(u0=None))
+    np.testing.assert_allclose(found.values, expected, atol=0.01)
+    assert found.jumps.shape == (1, 1, 2 * CELLS, 1)
+    assert np.abs(found.jumps).max() < 0.01
+
+
 def test_driven_channels_are_linear_between_steps():
     settings = soil.Settings((8,), (1.0,), dt=DT * soil.DAY)
     own = soil.make_problem(settings)
