@@ -27,7 +27,7 @@ DEFAULT = {
     "pde": {"physics_resolution": (64, 64), "max_speed": 15.0},
     "coefficients": {
         "factor": {"kind": "known"},
-        "modulation": {"kind": "field", "h1_weight": 1e-2},
+        "modulation": {"kind": "field", "smoothness_weight": 1e-2},
     },
     "data": {
         "num_sims": 8,
@@ -72,7 +72,7 @@ FULL_SIZE = {
         "region": ((0.0, 1.0), (0.0, 1.0)),
         "noise_std": 0.0,
     },
-    "coefficients": {"modulation": {"h1_weight": 0.0}},
+    "coefficients": {"modulation": {"smoothness_weight": 0.0}},
     "physical": {
         "abs_tol": 1e-6,
         "horizon": 1,

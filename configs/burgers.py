@@ -26,7 +26,7 @@ DEFAULT = {
             "kind": "field",
             "guess": 2.0,
             "bounds": (0.25, 6.0),
-            "h1_weight": 1e-2,
+            "smoothness_weight": 1e-2,
         }
     }
 }
@@ -73,7 +73,7 @@ _ORIGINAL = {
     },
     "data": {"num_steps": 99, "refine": 1, "noise_std": 0.0},
     "coefficients": {
-        "viscosity": {"guess": 1.0, "bounds": (0.0, 2.0), "h1_weight": 0.0}
+        "viscosity": {"guess": 1.0, "bounds": (0.0, 2.0), "smoothness_weight": 0.0}
     },
     "synthetic": {
         "activation": "relu",

@@ -53,7 +53,9 @@ DEFAULT = {
 }
 
 FIELD = {
-    "coefficients": {"conductivity": {"kind": "field", "guess": 0.5, "h1_weight": 1e-3}}
+    "coefficients": {
+        "conductivity": {"kind": "field", "guess": 0.5, "smoothness_weight": 1e-3}
+    }
 }
 
 PUBLISHED = {

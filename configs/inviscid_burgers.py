@@ -24,7 +24,7 @@ DEFAULT = {
     "data": {"num_steps": 25},
     # Where nothing is observed the potential is what this prior makes of it.
     "coefficients": {
-        "potential": {"kind": "fourier", "num_modes": 8, "h1_weight": 1.0}
+        "potential": {"kind": "fourier", "num_modes": 8, "smoothness_weight": 1.0}
     },
     "physical": {"abs_tol": 1e-12},
     "synthetic": {"horizons": (0,)},
@@ -45,7 +45,7 @@ PUBLISHED = {
         "noise_std": 0.0,
     },
     # The prior that makes half a domain enough: waves of a quarter of its length.
-    "coefficients": {"potential": {"num_modes": 4, "h1_weight": 1e-3}},
+    "coefficients": {"potential": {"num_modes": 4, "smoothness_weight": 1e-3}},
     "synthetic": {"horizons": (12, 12, 0), "input_noise": 0.01},
 }
 
@@ -59,7 +59,7 @@ TWO_DIMENSIONAL = {
     },
     "data": PUBLISHED["data"]
     | {"num_steps": 99, "region": ((0.25, 0.75), (0.25, 0.75))},
-    "coefficients": {"potential": {"kind": "field", "h1_weight": 1e-3}},
+    "coefficients": {"potential": {"kind": "field", "smoothness_weight": 1e-3}},
     "synthetic": {
         "unet": {"levels": 4, "filters": 128},
         "input_noise": 0.01,

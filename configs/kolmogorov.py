@@ -23,13 +23,13 @@ from hyco_jax.pde import kolmogorov
 COMMON = {
     "coefficients": {
         "viscosity": {"kind": "known"},
-        "forcing": {"kind": "fourier", "h1_weight": 1e-4},
+        "forcing": {"kind": "fourier", "smoothness_weight": 1e-4},
     }
 }
 
 LEFT_HALF = {
     "pde": {"dt": 0.2, "max_speed": 5.0},
-    "coefficients": {"forcing": {"h1_weight": 1e-2}},
+    "coefficients": {"forcing": {"smoothness_weight": 1e-2}},
     "data": {"num_steps": 12, "region": ((0.0, 0.5), (0.0, 1.0))},
     "synthetic": {"num_epochs": 3},
     "hybrid": {"cycles": 18, "alpha_physical": 1e-4},
@@ -39,7 +39,7 @@ FULL = base.merge(
     LEFT_HALF,
     {
         "pde": {"physics_resolution": (64, 64)},
-        "coefficients": {"forcing": {"h1_weight": 1e-4}},
+        "coefficients": {"forcing": {"smoothness_weight": 1e-4}},
         "data": {"region": ((0.0, 1.0), (0.0, 1.0))},
     },
 )

@@ -62,7 +62,7 @@ NAVIER_STOKES = {
     "data": {"scale": 3.2},
     "coefficients": {
         "viscosity": {"kind": "known"},
-        "buoyancy": {"kind": "field", "guess": 1.01, "h1_weight": 1e-3},
+        "buoyancy": {"kind": "field", "guess": 1.01, "smoothness_weight": 1e-3},
         "inflow_rate": {"kind": "known"},
     },
 }

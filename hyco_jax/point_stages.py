@@ -15,6 +15,7 @@ from hyco_jax.players import physical as physical_players
 from hyco_jax.players import points
 from hyco_jax.players import synthetic as synthetic_players
 from hyco_jax.players.points import Ghosts
+from hyco_jax.players.smoothness import make_adapt
 from hyco_jax.problem import Problem
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
@@ -208,8 +209,14 @@ def _make_physical(problem, placed, settings, models, tx):
         # Scores of all cycles have to be of one measure.
         scored = points.make_jump_losses(answer, unit, physical.jump_weights[1])
 
+    adapt = make_adapt(
+        models.physical,
+        of_real,
+        int((np.asarray(placed.real.records.weights) > 0).sum()),
+        1.0 if placed.has_sigma else None,
+    )
+
     def train(state, parts, key):
-        del key
         state, metrics = full_batch.train(
             state,
             parts,
@@ -222,7 +229,8 @@ def _make_physical(problem, placed, settings, models, tx):
             part_losses=part_losses,
             penalty=models.physical.penalty,
         )
-        return _raise_jump_weight(state, settings), metrics
+        state = adapt(_raise_jump_weight(state, settings), parts, key)
+        return state, metrics
 
     return points.make_physical_player(
         of_real,

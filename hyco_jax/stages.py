@@ -27,6 +27,7 @@ from hyco_jax.models.segments import Answer
 from hyco_jax.networks import settings as networks
 from hyco_jax.players import physical as physical_players
 from hyco_jax.players import synthetic as synthetic_players
+from hyco_jax.players.smoothness import Adapt, make_adapt
 from hyco_jax.problem import Problem
 from hyco_jax.running.loop import Stage
 from hyco_jax.settings import Settings
@@ -93,6 +94,7 @@ class _Records(NamedTuple):
     training: records.Record
     physical: records.Record
     scored: records.Record
+    has_sigma: bool
 
 
 def make_models(
@@ -285,7 +287,7 @@ def _make_records(problem, real, sigma) -> _Records:
             meanings.predicted_entries(quantities, common),
             sigma,
         )
-    return _Records(training, physical, training.of(real.scored))
+    return _Records(training, physical, training.of(real.scored), sigma is not None)
 
 
 def _synthetic_tx(settings, facts, horizons):
@@ -336,9 +338,21 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         sample_u0=sample_u0,
         gives=made["physical"],
         receives=made["synthetic"],
+        adapt=_make_adapt(problem, models, facts),
         penalty=models.physical.penalty,
     )
     return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
+
+
+def _make_adapt(problem, models, facts) -> Adapt:
+    # Of means over cells nobody stated how large the noise is.
+    is_stated = facts.has_sigma and problem.resampling.common == problem.domain
+    return make_adapt(
+        models.physical,
+        _fitted(problem, models),
+        facts.physical.num_observed,
+        1.0 if is_stated else None,
+    )
 
 
 def _fitted(problem, models) -> PredictFn:

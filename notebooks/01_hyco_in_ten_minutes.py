@@ -147,7 +147,7 @@ print(data)
 settings = hyco_jax.Settings(
     coefficients={
         "viscosity": hyco_jax.CoefficientSettings(
-            kind="field", guess=2.0, bounds=(0.25, 6.0), h1_weight=1e-2
+            kind="field", guess=2.0, bounds=(0.25, 6.0), smoothness_weight=1e-2
         )
     },
     synthetic=hyco_jax.SyntheticSettings(

@@ -171,8 +171,8 @@ plt.show()
 #
 # What you know about the unknown goes into its `kind`. A growth rate that varies slowly
 # is a sum of few long waves (`fourier`); other kinds are `scalar`, `field` (a value for
-# every cell), `bumps` and `knots`. `h1_weight` punishes what is rough: where nothing is
-# observed, it is all that decides.
+# every cell), `bumps` and `knots`. `smoothness_weight` punishes what is rough: where
+# nothing is observed, it is all that decides.
 #
 # The network is the synthetic model. `convnet` is small; `unet`, `resnet`, `fno` and
 # `transformer` are others, and `hyco_jax.fit(..., network=module)` takes any Flax
@@ -182,7 +182,7 @@ plt.show()
 settings = hyco_jax.Settings(
     coefficients={
         "growth": hyco_jax.CoefficientSettings(
-            kind="fourier", guess=1.0, bounds=(0.1, 3.0), h1_weight=1e-2
+            kind="fourier", guess=1.0, bounds=(0.1, 3.0), smoothness_weight=1e-2
         )
     },
     physical=hyco_jax.PhysicalSettings(generated_horizon=4 if TINY else 10),

@@ -61,6 +61,7 @@ class Placed(NamedTuple):
         scale: By which `augment` turns the weights into that measure.
         mean: Of each channel's training readings, shape `(C,)`.
         std: Their standard deviation, shape `(C,)`, at least that of driven channels.
+        has_sigma: Whether the errors of the readings are known.
     """
 
     real: PointReal
@@ -73,6 +74,7 @@ class Placed(NamedTuple):
     scale: float
     mean: np.ndarray
     std: np.ndarray
+    has_sigma: bool
 
     @property
     def u0(self) -> np.ndarray:
@@ -156,8 +158,10 @@ def place(
     real = samples(~apart)
     if scores_apart:
         real = real.replace(apart=samples(apart))
+    has_sigma = readings.sigma is not None
     return Placed(
-        real, num_steps, length, is_used, starts, given, unit, scale, mean, std
+        *(real, num_steps, length, is_used, starts, given),
+        *(unit, scale, mean, std, has_sigma),
     )
 
 

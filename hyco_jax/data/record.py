@@ -57,6 +57,15 @@ class Record:
         return self.shape[1] - 1
 
     @property
+    def num_observed(self) -> int:
+        """Number of entries that were observed after t = 0, and are predicted."""
+        seen = (self.weights > 0) & np.asarray(self.predicted)
+        if seen.shape[1] > 1:
+            seen = seen[:, 1:]
+        whole = (self.num_sims, self.num_steps, *self.shape[2:])
+        return int(np.broadcast_to(seen, whole).sum())
+
+    @property
     def is_full(self) -> bool:
         """Whether every entry that models predict is observed."""
         return bool(((self.weights > 0) | ~np.asarray(self.predicted)).all())

@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.config import rules, schema
@@ -14,6 +16,7 @@ from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models import coefficients, expansions, regularisation
 from hyco_jax.models.coefficients import Coefficient, Role
 from hyco_jax.problem import Problem
+from hyco_jax.training.smoothing import Term
 from hyco_jax.types import Array, Model, Params
 
 KINDS = {
@@ -24,6 +27,9 @@ KINDS = {
     "knots": "linear between knots",
     "known": "the true one",
 }
+_VARIES = ("field", "fourier", "bumps", "knots")
+# Name of a constant of the trainer: the weights of penalties, by coefficient.
+WEIGHTS = "smoothness"
 _FITTED = tuple(kind for kind in KINDS if kind != "known")
 
 
@@ -95,12 +101,26 @@ class CoefficientSettings:
         rules.FLAG,
         when={"kind": _FITTED},
     )
-    h1_weight: float = key(
+    smoothness_weight: float = key(
         0.0,
-        "weight of the penalty mean |∇coefficient|² in the loss, in the inverse "
-        "square of the gradient's unit",
+        "weight in the loss of the penalty on what is rough, in the inverse of its "
+        "unit; where it adapts, what it starts from, 0 for a guess",
         rules.not_negative(),
-        when={"kind": ("field", "fourier", "bumps", "knots")},
+        when={"kind": _VARIES},
+    )
+    roughness: str = key(
+        "h1",
+        "the penalty: mean |∇c|² (h1), mean |∇c| (tv), which allows jumps, or mean "
+        "(∇²c)² (laplacian)",
+        rules.choice(*regularisation.PENALTIES),
+        when={"kind": _VARIES},
+    )
+    smoothness: str = key(
+        "given",
+        "the penalty's weight: as given, or adapted after every cycle (auto) by what "
+        "the data can tell of the coefficient",
+        rules.choice("given", "auto"),
+        when={"kind": _VARIES},
     )
 
     @property
@@ -117,12 +137,18 @@ class PhysicalModel(NamedTuple):
         learned: Names of the coefficients that are fitted.
         values: Maps the model's params to the physical values of these, by name.
         penalty: Maps the params to a term of the loss, or None.
+        roughness: The same as a convex function of the physical values, by name, and
+            of the weights, as `WEIGHTS`.
+        adapts: Penalties whose weights adapt, by coefficient, as functions of its
+            value.
     """
 
     model: Model
     learned: tuple[str, ...]
     values: Callable[[Params], dict[str, Array]]
     penalty: Callable[[Params], Array] | None
+    roughness: Callable[[Params], Array] | None = None
+    adapts: Mapping[str, Term] = MappingProxyType({})
 
 
 def make_physical(
@@ -147,18 +173,54 @@ def make_physical(
         fitted, step, domain, problem.dt, problem.quantities, remat
     )
     learned = tuple(name for name in problem.roles if settings[name].is_learned)
-    weights = {n: settings[n].h1_weight for n in learned if settings[n].h1_weight}
 
     def values(params):
         return {name: fitted[name].value(params[name]) for name in learned}
 
-    def penalty(params):
+    starts = {name: _first_weight(settings[name], domain) for name in learned}
+    starts = {name: weight for name, weight in starts.items() if weight}
+    if not starts:
+        return PhysicalModel(model, learned, values, None)
+    terms = {name: _make_term(settings[name], domain) for name in starts}
+
+    def roughness(values):
         return sum(
-            weight * regularisation.h1_penalty(fitted[name].value(params[name]), domain)
-            for name, weight in weights.items()
+            values[WEIGHTS][name] * term.penalty(values[name])
+            for name, term in terms.items()
         )
 
-    return PhysicalModel(model, learned, values, penalty if weights else None)
+    def penalty(params):
+        return roughness({**values(params), WEIGHTS: params[WEIGHTS]})
+
+    def init(key):
+        weights = {n: jnp.asarray(w, jnp.float32) for n, w in starts.items()}
+        return {**model.init(key), WEIGHTS: weights}
+
+    adapts = {n: t for n, t in terms.items() if settings[n].smoothness == "auto"}
+    return PhysicalModel(
+        Model(init, model.predict), learned, values, penalty, roughness, adapts
+    )
+
+
+def _first_weight(options, domain):
+    """Of the penalty, in the first cycle; 0 for none."""
+    given = options.smoothness_weight
+    if options.smoothness == "given" or given or options.kind not in _VARIES:
+        return given
+    # A change by all that is allowed along the box costs a hundredth of the variance.
+    low, high = options.bounds or (0.0, max(1.0, abs(options.guess)))
+    degree = regularisation.DEGREES[options.roughness]
+    order = 2 if options.roughness == "laplacian" else 1
+    return 1e-2 * (max(domain.extent) ** order / (high - low)) ** degree
+
+
+def _make_term(options, domain) -> Term:
+    """The penalty of a coefficient as a function of its value."""
+    penalty = regularisation.PENALTIES[options.roughness]
+    # The mean of bumps is that of their offset, which stays.
+    num_free = 0 if options.kind == "bumps" else 1
+    degree = regularisation.DEGREES[options.roughness]
+    return Term(lambda value: penalty(value, domain), degree, num_free)
 
 
 def make_coefficients(

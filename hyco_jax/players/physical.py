@@ -17,6 +17,7 @@ from hyco_jax.data.record import Record
 from hyco_jax.grids.resampling import Resampling
 from hyco_jax.hybrid import Player
 from hyco_jax.players import windows as shared
+from hyco_jax.players.smoothness import Adapt
 from hyco_jax.players.windows import Exchange, SampleFn
 from hyco_jax.training import full_batch, optimizers
 from hyco_jax.types import Array, Params, PredictFn
@@ -163,6 +164,7 @@ def make_player(
     gives: Exchange,
     receives: Exchange,
     penalty: Callable[[Params], Array] | None = None,
+    adapt: Adapt | None = None,
 ) -> Player:
     """Makes the physical player.
 
@@ -179,6 +181,7 @@ def make_player(
         gives: What it generates for the synthetic player.
         receives: What the synthetic player generates for it.
         penalty: Maps the solver's parameters to a term of the loss.
+        adapt: Adapts the weights of the penalty once a cycle.
 
     Returns:
         Its functions for the cycle.
@@ -208,7 +211,7 @@ def make_player(
         return augment.augment(parts, alphas, counts, record.scale)
 
     def train(state, parts, key):
-        return full_batch.train(
+        state, metrics = full_batch.train(
             state,
             parts,
             predict=fitted,
@@ -220,5 +223,6 @@ def make_player(
             chunk=settings.window_chunk or None,
             penalty=penalty,
         )
+        return state if adapt is None else adapt(state, parts, key), metrics
 
     return Player(generate, augmented, train, shared.make_score(scored, predict))

@@ -58,6 +58,14 @@ def squares(answers: Array, samples: Samples) -> Array:
     return (samples.weights * residual**2).reshape(len(seen), -1).sum(axis=1)
 
 
+def residuals(answers: Array, samples: Samples) -> Array:
+    """Computes `sqrt(w) r` of every entry, 0 where nothing was observed."""
+    weights = jnp.broadcast_to(samples.weights, samples.targets.shape)
+    seen = weights > 0
+    gap = jnp.where(seen, answers - jnp.where(seen, samples.targets, 0), 0)
+    return jnp.sqrt(weights) * gap
+
+
 def shared_losses(
     predict: PredictFn, params: Params, parts: Sequence[Samples]
 ) -> Array:

@@ -84,7 +84,7 @@ def test_the_help_lists_every_key_of_a_config_once(system, capsys):
 
 def test_what_a_variants_choice_revokes_falls_back():
     default, factor = (read("advection", name) for name in ("default", "factor"))
-    assert default.coefficients["modulation"].h1_weight == 1e-2
+    assert default.coefficients["modulation"].smoothness_weight == 1e-2
     assert factor.coefficients["modulation"] == CoefficientSettings(kind="known")
     full = read("advection", "128").synthetic
     assert (full.name, full.unet.levels, full.unet.filters) == ("unet", 4, 64)
