@@ -12,6 +12,7 @@ from flax import linen as nn
 
 from hyco_jax import calls, hybrid
 from hyco_jax import settings as all_settings
+from hyco_jax.config import schema
 from hyco_jax.data import record as records
 from hyco_jax.data import statistics
 from hyco_jax.data.observations import Observations
@@ -136,6 +137,12 @@ def make_models(
     )
     own_states = None
     if settings.physical.fits_states:
+        for name in physical.adapts:
+            schema.fail(
+                f"coefficients.{name}.smoothness",
+                "auto",
+                "'given' with fitted states, whose own share nobody tells apart",
+            )
         placed = data if isinstance(data, Placed) else None
         own = _with_states(problem, settings.physical, physical.model, placed)
         penalty = _with_roughness(problem, settings.physical, physical.penalty, placed)

@@ -190,10 +190,52 @@ def test_the_penalty_of_a_sine_has_its_exact_discrete_value(axis):
     assert regularisation.h1_penalty(field, domain) == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_constant_coefficient_has_no_penalty():
-    domain = Domain((8,), (0.8,))
-    assert regularisation.h1_penalty(jnp.array(3.0), domain) == 0
-    assert regularisation.h1_penalty(jnp.full((8,), 3.0), domain) == 0
+@pytest.mark.parametrize("name", regularisation.PENALTIES)
+@pytest.mark.parametrize("periodic", [True, False])
+def test_a_constant_coefficient_has_no_penalty(name, periodic):
+    domain = Domain((8,), (0.8,), periodic)
+    penalty = regularisation.PENALTIES[name]
+    assert penalty(jnp.array(3.0), domain) == 0
+    flat = jnp.full((8,), 3.0)
+    assert penalty(flat, domain) == 0
+    assert not jax.grad(penalty)(flat, domain).any()
+    # Of a field twice as large it is 2 or 4 times as large.
+    rough = jax.random.normal(jax.random.key(0), (8,))
+    ratio = penalty(2 * rough, domain) / penalty(rough, domain)
+    assert ratio == pytest.approx(2 ** regularisation.DEGREES[name], rel=1e-4)
+
+
+def test_total_variation_charges_a_jump_by_its_height_and_not_by_its_steepness():
+    domain = Domain((32,), (8.0,), periodic=False)
+    x = jnp.arange(32.0)
+    jump, ramp = 3.0 * (x >= 16), 3.0 * jnp.clip((x - 12) / 8, 0, 1)
+    # ∫|c'| dx / L, but for what is rounded off below a hundredth of the slope.
+    for field in (jump, ramp):
+        found = regularisation.tv_penalty(field, domain)
+        assert found == pytest.approx(3.0 / 8.0, rel=0.02)
+    steep = regularisation.h1_penalty(jump, domain)
+    gentle = float(regularisation.h1_penalty(ramp, domain))
+    assert steep == pytest.approx(8 * gentle, rel=1e-4)
+    # In 2-D by the length of the gradient: along a diagonal slope as along an axis.
+    plane = Domain((12, 12), (3.0, 3.0), periodic=False)
+    slopes = [plane.coordinates() @ np.array(d) for d in ((1.0, 0.0), (0.6, 0.8))]
+    inner = [float(regularisation.tv_penalty(jnp.asarray(s), plane)) for s in slopes]
+    # A twelfth of the differences, at the walls, is missing along each axis.
+    assert inner[0] == pytest.approx(11 / 12, rel=0.02)
+    assert inner[1] == pytest.approx(1.0, rel=0.1)
+
+
+def test_the_laplacian_charges_curvature_and_no_slope():
+    wave = Domain((16,), (4.0,))
+    k, h = 2 * np.pi / 4.0, 0.25
+    field = jnp.sin(k * h * jnp.arange(16))
+    # |2 cos(kh) - 2|² / h⁴, and the mean of sin² is 1/2.
+    expected = (2 * np.cos(k * h) - 2) ** 2 / h**4 / 2
+    found = regularisation.laplacian_penalty(field, wave)
+    assert found == pytest.approx(expected, rel=1e-4)
+    closed = Domain((6, 5), (3.0, 2.0), periodic=False)
+    slope = jnp.asarray(closed.coordinates() @ np.array([2.0, -3.0]), jnp.float32)
+    assert regularisation.laplacian_penalty(slope, closed) < 1e-8
 
 
 def test_the_penalty_of_a_vector_field_adds_up_and_stops_at_walls():
