@@ -39,7 +39,7 @@ SMOKE = {
         "steps_physical_to_synthetic": 4,
         "steps_synthetic_to_physical": 4,
     },
-    "uncertainty": {"grid": False},
+    "uncertainty": {"noise": False, "grid": False},
 }
 
 

@@ -51,7 +51,7 @@ def _error(station, held, chosen, cycles) -> float:
     config = configs.get_config(station)
     config.update_from_flattened_dict(chosen)
     config.baselines = False
-    config.uncertainty.grid = False
+    config.uncertainty.noise = config.uncertainty.grid = False
     config.data.holds_out = held
     config.hybrid.cycles = cycles
     settings = schema.from_dict(experiment.template(soil), config)

@@ -31,7 +31,8 @@ from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.scoring import reading_rows, rows, table
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
-from hyco_jax.types import HybridState, Model
+from hyco_jax.types import HybridState, Model, Params
+from hyco_jax.uncertainty import estimate as estimates
 from hyco_jax.uncertainty import grid
 
 
@@ -99,6 +100,7 @@ def fit(
             else:
                 loop.check_time(limit, "the scoring")
                 result = _score(scores, models, states, folder, workdir)
+                result = _with_noise(result, prepared, settings)
                 result = _with_grid(result, prepared, settings)
                 results.save(result, folder)
                 if workdir is not None:
@@ -296,7 +298,12 @@ def evaluate(
         for row, trained in result.trained.items()
     }
     seconds = {row: values.get("seconds") for row, values in result.rows.items()}
-    return scores.of_rows(candidates, seconds)[0]
+    rows = scores.of_rows(candidates, seconds)[0]
+    # The ± is of the fit: it stays what it is on other data.
+    for row in rows:
+        own = result.rows[row].items() if row in result.rows else ()
+        rows[row] |= {name: value for name, value in own if table.is_term(name)}
+    return rows
 
 
 class _Scores(NamedTuple):
@@ -409,6 +416,25 @@ def _score(scores, models, states, folder, workdir) -> Result:
     )
 
 
+def _with_noise(result, prepared, settings) -> Result:
+    """Adds how well the data determine the coefficients."""
+    if not settings.uncertainty.noise:
+        return result
+    found = estimates.estimate(
+        *prepared, _physical_rows(result), result.rows, settings.physical.window_chunk
+    )
+    columns, arrays = dict(result.rows), dict(result.arrays)
+    for row, estimate in found.items():
+        columns[row] = {**columns[row], **estimate.columns}
+        arrays |= estimate.arrays
+    return dataclasses.replace(
+        result,
+        rows=columns,
+        arrays=arrays,
+        uncertainty={row: estimate.summary for row, estimate in found.items()},
+    )
+
+
 def _with_grid(result, prepared, settings) -> Result:
     """Adds what the grid does to the coefficients."""
     if not settings.uncertainty.grid or settings.mode == "synthetic":
@@ -416,19 +442,23 @@ def _with_grid(result, prepared, settings) -> Result:
     check = grid.make_check(settings, *prepared)
     if check is None:
         return result
-    rows = {
-        row: trained.params
-        for row, trained in result.trained.items()
-        if table.ROW_STAGE.get(row, ("", ""))[1] == "physical"
-    }
     columns, arrays = dict(result.rows), dict(result.arrays)
-    for row, params in rows.items():
+    for row, params in _physical_rows(result).items():
         found = check(row, params)
         if found is not None:
             columns[row] = {**columns[row], **found.columns}
             arrays |= found.arrays
             grid.warn(row, columns[row], arrays)
     return dataclasses.replace(result, rows=columns, arrays=arrays)
+
+
+def _physical_rows(result) -> dict[str, Params]:
+    """The physical model's parameters, by the row that was trained."""
+    return {
+        row: trained.params
+        for row, trained in result.trained.items()
+        if table.ROW_STAGE.get(row, ("", ""))[1] == "physical"
+    }
 
 
 def seconds_of(folder: Path) -> dict[str, float]:

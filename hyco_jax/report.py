@@ -129,7 +129,7 @@ def _result(result: Result) -> str:
     body = [
         [
             table.ROWS[row],
-            *(table.format_number(result.rows[row].get(c)) for c in columns),
+            *(table.format_cell(result.rows[row], c) for c in columns),
         ]
         for row in table.ROWS
         if row in result.rows
@@ -137,6 +137,9 @@ def _result(result: Result) -> str:
     caption = table.caption(columns, result.rows, readings.units(result.arrays))
     text = _table(["method", *map(table.heading, columns)], body)
     text += f'<p class="soft">{escape(caption)}</p>\n'
+    for row, estimate in result.uncertainty.items():
+        for sentence in estimate["words"]:
+            text += f"<p>{escape(f'{table.ROWS[row]}: {sentence}.')}</p>\n"
     if not any(name.endswith("/truth") for name in result.arrays):
         text += f"<p>{_NO_TRUTH}</p>\n"
     return text

@@ -67,6 +67,8 @@ class Result:
         trained: The best model of every row.
         cycles: Cycles made, by stage.
         workdir: Where it is kept, or None.
+        uncertainty: What the data say of the coefficients of each row that holds some,
+            see `uncertainty.describe`; empty if it was left out.
     """
 
     rows: Mapping[str, Mapping[str, float | None]]
@@ -75,6 +77,9 @@ class Result:
     trained: Mapping[str, Trained]
     cycles: Mapping[str, int]
     workdir: Path | None = None
+    uncertainty: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+        default_factory=dict
+    )
 
     @property
     def physical(self) -> Trained:
@@ -96,7 +101,11 @@ class Result:
     def table(self) -> str:
         """The table in Markdown, with its caption."""
         rows = {
-            row: {name: values[name] for name in filter(table.is_column, values)}
+            row: {
+                name: value
+                for name, value in values.items()
+                if table.is_column(name) or table.is_term(name)
+            }
             for row, values in self.rows.items()
         }
         return table.format_table(rows, readings.units(self.arrays))
@@ -129,6 +138,7 @@ def save(result: Result, workdir: Path):
     storage.write_npz(workdir / "models.npz", jax.device_get(params))
     result.plot(workdir / "figures")
     line = {"cycles": dict(result.cycles), "rows": dict(result.rows)}
+    line["uncertainty"] = dict(result.uncertainty)
     metric_writer.write(workdir / "eval.json", line)
 
 
@@ -163,4 +173,5 @@ def load(workdir: Path, models: Mapping[str, Model]) -> Result:
         trained,
         lines[0]["cycles"],
         workdir,
+        lines[0].get("uncertainty", {}),
     )

@@ -74,7 +74,7 @@ def make_settings(**changes):
             "num_real": 32,
         },
         "hybrid": {"cycles": 4, "warmup": 1, "ghost_points": 20, "trust_power": 0.0},
-        "uncertainty": {"grid": False},
+        "uncertainty": {"noise": False, "grid": False},
     }
     settings = schema.from_dict(settings, values)
     return schema.from_dict(settings, changes)

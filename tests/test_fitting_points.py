@@ -19,7 +19,8 @@ SETTINGS = decay.make_settings()
 def fitted(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("points") / "run"
     data = decay.observe(PROBLEM, decay.make_readings(sigma=0.1))
-    return hyco_jax.fit(PROBLEM, data, SETTINGS, workdir), workdir, data
+    settings = decay.make_settings(uncertainty={"noise": True})
+    return hyco_jax.fit(PROBLEM, data, settings, workdir), workdir, data
 
 
 def test_every_row_is_scored_on_what_was_held_out(fitted):
@@ -40,6 +41,22 @@ def test_the_coefficient_is_identified(fitted):
     found = fitted[0].rows["physical_alone"]["coefficient/conductivity"]
     assert found == pytest.approx(decay.CONDUCTIVITY, rel=0.05)
     assert fitted[0].coefficients["conductivity"] == pytest.approx(found, rel=0.05)
+
+
+def test_the_coefficient_has_the_standard_error_of_the_textbook(fitted):
+    result, workdir, data = fitted
+    used = data.observed.select(~data.observed.is_held_out)
+    # u ~ exp(-κ k² t): its derivative with respect to κ is -k² t u.
+    slopes = decay.WAVE**2 * used.time * used.values[:, 0]
+    expected = 0.1 / np.sqrt(np.sum(slopes**2))
+    found = result.uncertainty["physical_alone"]
+    assert found["numbers"]["conductivity"]["noise"] == pytest.approx(expected, rel=0.1)
+    assert found["sigma"] == {} and found["determined"] == pytest.approx(1.0)
+    rows = result.rows
+    assert rows["hybrid_physical"]["coefficient_noise/conductivity"] > 0
+    assert " ± " in result.table()
+    loaded = hyco_jax.load(workdir, PROBLEM)
+    assert loaded.uncertainty["physical_alone"]["words"] == found["words"]
 
 
 def test_a_loaded_field_needs_no_data(fitted):

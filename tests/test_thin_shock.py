@@ -35,7 +35,7 @@ def test_a_viscosity_from_thin_shocks_is_one_percent_off_at_most():
         mode="physical",
         coefficients={"viscosity": guess},
         physical=hyco_jax.PhysicalSettings(horizon=NUM_STEPS),
-        uncertainty=hyco_jax.UncertaintySettings(grid=False),
+        uncertainty=hyco_jax.UncertaintySettings(noise=False, grid=False),
     )
     data = hyco_jax.from_arrays(recorded(), train=(0,))
     result = hyco_jax.fit(burgers.make_problem(grid), data, settings)

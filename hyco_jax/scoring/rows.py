@@ -15,7 +15,7 @@ from hyco_jax.models import resampled, stepper
 from hyco_jax.models.segments import STATES
 from hyco_jax.players import windows
 from hyco_jax.problem import Problem
-from hyco_jax.scoring import calibration, evaluate, metrics, table
+from hyco_jax.scoring import calibration, evaluate, metrics, readings, table
 from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.stages import Models
 from hyco_jax.types import HybridState, Params, Trajectories
@@ -217,6 +217,8 @@ def score_rows(
         rows[row] = {"seconds": seconds.get(row)}
         if model == "physical":
             rows[row] |= fitted.columns(judge, variables)
+            values = judge.models.physical.values(variables)
+            rows[row] |= readings.coefficient_columns(values)
             arrays |= fitted.arrays(judge, row, variables)
         for split, sims in judge.splits(model).items():
             summary = evaluate.summarise(errors, sims, dt)

@@ -68,12 +68,13 @@ FAMILIES = {
     **{f"{split}/rmse_": f"{split}/rmse" for split in ("val", "test")},
 }
 
-# Standard error of a number under the noise of the data, by its name; it stands in the
-# column of the number itself, `value ± noise`.
+# Standard error of a number under the noise of the data, by its name.
 NOISE = "coefficient_noise/"
 # Likewise what a grid that is infinitely fine would change, by `uncertainty.grid`, and
 # the value there.
 GRID, ESTIMATE = "coefficient_grid/", "coefficient_estimate/"
+# What stands behind a number in its own column, each with a ±, in this order.
+TERMS = (NOISE, GRID)
 
 # A sentence of the caption, and the columns, or starts of families, of which at least
 # one calls for it.
@@ -128,12 +129,21 @@ FIELD = (
     "The field knows the training simulations alone: it has no answer to a new initial "
     "state."
 )
+ABOUT_TERMS = {
+    NOISE: "First ±: the standard error under the noise of the data.",
+    GRID: "Last ±: what an infinitely fine grid would change.",
+}
 WIDTH = 88
 
 
 def is_column(name: str) -> bool:
     """Whether the table has a place for it: a key of `COLUMNS` or one of a family."""
     return name in COLUMNS or _family(name) is not None
+
+
+def is_term(name: str) -> bool:
+    """Whether it stands behind a ± in the column of a number."""
+    return name.startswith(TERMS)
 
 
 def format_table(
@@ -143,9 +153,10 @@ def format_table(
     """Formats the results of a run as an aligned Markdown table with a caption.
 
     Args:
-        rows: Maps a key of `ROWS` to a mapping from keys of `COLUMNS`, or names of a
-            family, to numbers. Any subset of either may be present; the order is that
-            of `ROWS` and `COLUMNS`, within a family that of appearance.
+        rows: Maps a key of `ROWS` to a mapping from keys of `COLUMNS`, names of a
+            family, or such of `TERMS`, to numbers. Any subset of either may be
+            present; the order is that of `ROWS` and `COLUMNS`, within a family that of
+            appearance.
         units: Of columns without their split, such as `rmse`, `rmse_<channel>` and
             `coefficient/<name>`, for the caption.
 
@@ -160,10 +171,11 @@ def format_table(
     """
     _check_known("row", rows, ROWS)
     for values in rows.values():
-        _check_known("column", [v for v in values if _family(v) is None], COLUMNS)
+        own = [v for v in values if _family(v) is None and not is_term(v)]
+        _check_known("column", own, COLUMNS)
     columns = shown_columns(rows)
     body = [
-        [name, *(format_number(rows[row].get(column)) for column in columns)]
+        [name, *(format_cell(rows[row], column) for column in columns)]
         for row, name in ROWS.items()
         if row in rows
     ]
@@ -213,6 +225,41 @@ def format_number(value: float | None) -> str:
     return f"{rounded:.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
 
 
+def format_cell(values: Mapping[str, float | None], column: str) -> str:
+    """Formats an entry of a row, with what stands behind it."""
+    if not column.startswith("coefficient/"):
+        return format_number(values.get(column))
+    name = column.removeprefix("coefficient/")
+    errors = [values[f"{term}{name}"] for term in TERMS if f"{term}{name}" in values]
+    return format_estimate(values.get(column), errors)
+
+
+def format_estimate(value: float | None, errors: Sequence[float]) -> str:
+    """Formats a number and its standard errors, such as `0.4983 ± 0.0021`.
+
+    Args:
+        value: Any float; None where there is nothing to report.
+        errors: Any number of them, not negative.
+
+    Returns:
+        As many decimals as give the smallest error two digits; a factor of ten behind
+        it where `format_number` has one.
+    """
+    texts = [format_number(value), *map(format_number, errors)]
+    numbers = [value, *errors]
+    if None in numbers or not all(map(math.isfinite, numbers)) or not any(errors):
+        return " ± ".join(texts)
+    largest = max(map(abs, numbers))
+    power = math.floor(math.log10(largest))
+    if 1e-4 <= largest < 1e6:
+        power = 0
+    scaled = [number / 10**power for number in numbers]
+    smallest = float(f"{min(error for error in scaled[1:] if error):.1e}")
+    decimals = max(0, 1 - math.floor(math.log10(smallest)))
+    text = " ± ".join(f"{number:.{decimals}f}" for number in scaled)
+    return f"({text})e{power:+03d}" if power else text
+
+
 def shown_columns(rows: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     """The columns that have a value in some row, in order; see `format_table`."""
     present = dict.fromkeys(column for values in rows.values() for column in values)
@@ -235,6 +282,12 @@ def caption(columns: Sequence[str], rows: Mapping, units: Mapping[str, str]) -> 
     kinds = {column.rpartition("/")[2].partition("_")[0] for column in columns}
     if {"nrmse", "rmse"} <= kinds:
         sentences.append(NRMSE_OF_READINGS)
+    present = {name for values in rows.values() for name in values}
+    sentences += [
+        text
+        for term, text in ABOUT_TERMS.items()
+        if any(name.startswith(term) for name in present)
+    ]
     if _has_field(columns, rows):
         sentences.append(FIELD)
     if "interpolation" in rows:

@@ -10,6 +10,12 @@ from hyco_jax.config.schema import key
 class UncertaintySettings:
     """What is computed of the uncertainty of the coefficients, once a run is done."""
 
+    noise: bool = key(
+        True,
+        "whether the ± of coefficients under the noise of the data is computed, and "
+        "what the data don't determine",
+        rules.FLAG,
+    )
     grid: bool = key(
         True,
         "whether the fit is repeated on a grid twice finer, for the ± of coefficients "

@@ -237,3 +237,26 @@ def test_every_method_has_a_look_of_its_own():
 def test_logarithmic_limits_ignore_outliers(values, expected):
     low, high = style.log_limits([values], ceiling=10.0, decades=5)
     assert (low * 1.5, high / 1.5) == pytest.approx(expected)
+
+
+def test_standard_errors_are_bands_of_95_percent_bars_or_images_of_their_own():
+    line, plane = saved.make_arrays(1), saved.make_arrays(2)
+    for arrays in (line, plane):
+        for name in ("rate", "growth"):
+            found = arrays[f"coefficient/{name}/hybrid_physical"]
+            arrays[f"deviation/{name}/hybrid_physical"] = np.full_like(found, 0.5)
+    (band,) = coefficient.draw(line, "growth").axes[0].collections
+    found = line["coefficient/growth/hybrid_physical"]
+    ends = band.get_paths()[0].vertices
+    at = ends[np.isclose(ends[:, 0], line["coordinates"][3, 0])][:, 1]
+    np.testing.assert_allclose(np.unique(at.round(6)), found[3] + [-0.98, 0.98])
+    bars = [
+        shown.get_xdata()
+        for shown in coefficient.draw(line, "rate").axes[0].lines
+        if shown.get_label() == "interval of 95 %"
+    ]
+    np.testing.assert_allclose(bars, [[2.4 - 0.98, 2.4 + 0.98]])
+    axes = coefficient.draw(plane, "growth").axes
+    shown = [ax for ax in axes if ax.images][-1].images[0].get_array()
+    np.testing.assert_allclose(shown, 0.5)
+    assert axes[-1].get_ylabel() == "standard error"

@@ -133,3 +133,37 @@ def test_validation_gives_way_to_test():
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(rows):
     with pytest.raises(ValueError, match=r"unknown .*(hybrid|nrmse).*; use the names"):
         table.format_table(rows)
+
+
+@pytest.mark.parametrize(
+    ("value", "errors", "text"),
+    [
+        (0.49832, [0.0021], "0.4983 ± 0.0021"),
+        (0.49832, [0.0021, 0.034], "0.4983 ± 0.0021 ± 0.0340"),
+        (0.5, [0.0996], "0.50 ± 0.10"),
+        (2.0, [31.0], "2 ± 31"),
+        (7.62e-7, [1.3e-8], "(7.62 ± 0.13)e-07"),
+        (0.5, [], "0.500"),
+        (0.5, [math.inf], "0.500 ± diverged"),
+        (None, [0.1], "- ± 0.100"),
+    ],
+)
+def test_errors_have_two_digits_and_the_number_as_many_decimals(value, errors, text):
+    assert table.format_estimate(value, errors) == text
+
+
+def test_what_is_behind_a_number_stands_in_its_column():
+    rows = {
+        "physical_alone": {
+            "coefficient/rate": 0.25,
+            "coefficient_noise/rate": 0.01,
+            "coefficient_grid/rate": 0.02,
+        },
+        "initial_guess": {"coefficient/rate": 0.1},
+    }
+    header, _, guess, fitted, *rest = table.format_table(rows).split("\n")
+    assert header.split("|")[2].strip() == "rate"
+    assert guess.split("|")[2].strip() == "0.100"
+    assert fitted.split("|")[2].strip() == "0.250 ± 0.010 ± 0.020"
+    caption = " ".join(rest)
+    assert "First ±: the standard error" in caption and "Last ±: what" in caption

@@ -9,6 +9,8 @@ of `table.ROWS`, and any subset of the methods may be present:
         has, shape `(Q,)`.
     coefficient/<name>/truth, coefficient/<name>/<method>: Shape `()` of a number,
         `(*S,)` of a field, `(*S, D)` of a vector field. The truth where it is known.
+    deviation/<name>/<method>: Standard errors of these, of the same shapes, where they
+        are known.
     rollout/truth, rollout/<method>: One simulation, shape `(T + 1, *S, C)`. The
         channels are those of the quantities, then others that aren't drawn.
     rollout/observed: Takes the place of an unknown truth; NaN where unobserved.
@@ -130,7 +132,8 @@ def middle_plane(arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
             return array[:2]
         if group == "rollout":
             return array[:, :, :, middle]
-        is_field = group == "observed" or (group == "coefficient" and array.ndim)
+        of_coefficient = group in ("coefficient", "deviation")
+        is_field = group == "observed" or (of_coefficient and array.ndim)
         return array[:, :, middle] if is_field else array
 
     return {name: take(name, arrays[name]) for name in arrays}

@@ -14,7 +14,7 @@ def names(arrays) -> list[str]:
 
 
 def draw(arrays, name: str) -> Figure:
-    """Draws a coefficient and, if the truth is known, its errors.
+    """Draws a coefficient, its errors if the truth is known, and its standard errors.
 
     Args:
         arrays: As in `plots`.
@@ -23,15 +23,21 @@ def draw(arrays, name: str) -> Figure:
     Returns:
         Of a number dots; of a field in 1-D lines over the shaded observed region, in
         2-D images; of a vector field in 1-D its only component, in 2-D its norm under
-        arrows, and the norm of the error.
+        arrows, and the norm of the error. Standard errors are bars or bands of 95 %, in
+        2-D images of their own.
     """
     group, ndim = f"coefficient/{name}", arrays["observed"].ndim
     methods = style.methods(arrays, group)
     known = ["truth"] if f"{group}/truth" in arrays else []
     values = {m: style.finite(arrays[f"{group}/{m}"]) for m in [*known, *methods]}
     unit = str(arrays.get(f"coefficient_unit/{name}", ""))
+    deviations = {
+        m: style.finite(arrays[f"deviation/{name}/{m}"])
+        for m in methods
+        if f"deviation/{name}/{m}" in arrays
+    }
     if values[methods[0]].ndim == 0:
-        return numbers.draw(values, style.with_unit(name, unit))
+        return numbers.draw(values, style.with_unit(name, unit), deviations)
     vectors = {m: v if v.ndim > ndim else v[..., None] for m, v in values.items()}
     is_vector = vectors[methods[0]].shape[-1] > 1
     fields = {m: style.magnitude(v) for m, v in vectors.items()}
@@ -41,17 +47,24 @@ def draw(arrays, name: str) -> Figure:
     _, error_label = style.field_labels(style.words(name), is_vector)
     field_label, _ = style.field_labels(style.words(name) + "(x)", is_vector)
     field_label = style.with_unit(field_label, unit)
+    spreads = {
+        m: style.magnitude(d if d.ndim > ndim else d[..., None])
+        for m, d in deviations.items()
+    }
     if ndim == 1:
-        return _draw_lines(fields, errors, arrays, field_label, error_label)
-    as_images = [{m: f.T[None] for m, f in part.items()} for part in (fields, errors)]
+        return _draw_lines(fields, errors, spreads, arrays, field_label, error_label)
+    as_images = [
+        {m: f.T[None] for m, f in part.items()} for part in (fields, errors, spreads)
+    ]
     figure = image_grid.draw(
-        *as_images,
+        *as_images[:2],
         arrays,
         images.plane(arrays),
         rows=[""],
         field_label=field_label,
         error_label=error_label,
         signed=not is_vector,
+        deviations=as_images[2],
     )
     if is_vector:
         longest = style.limits(style.comparable(fields), margin=0.0)[1]
@@ -60,7 +73,7 @@ def draw(arrays, name: str) -> Figure:
     return figure
 
 
-def _draw_lines(fields, errors, arrays, field_label, error_label):
+def _draw_lines(fields, errors, spreads, arrays, field_label, error_label):
     figure = Figure(figsize=(5.6, 4.4 if errors else 3.2))
     ratios = (3, 2) if errors else (1,)
     axes = figure.subplots(
@@ -68,9 +81,19 @@ def _draw_lines(fields, errors, arrays, field_label, error_label):
     )
     axes = axes.ravel()
     top, x = axes[0], arrays["coordinates"][:, 0]
+    shown = list(fields.values())
+    low, high = style.limits(np.stack(shown), margin=0.0)
     for method, field in fields.items():
         style.plot_line(top, method, x, field, label=style.label(method, field))
-    top.set(ylabel=field_label, ylim=style.limits(np.stack(list(fields.values()))))
+        if method in spreads:
+            reach = style.HALF_WIDTH * spreads[method]
+            ends = field - reach, field + reach
+            look = {**style.BAND, "color": style.LINES[method]["color"]}
+            label = "_" if len(shown) > len(fields) else "interval of 95 %"
+            top.fill_between(x, *ends, label=label, **look)
+            # A field that nothing determines must not press the others together.
+            shown += [np.clip(end, 2 * low - high, 2 * high - low) for end in ends]
+    top.set(ylabel=field_label, ylim=style.limits(np.stack(shown)))
     if errors:
         _draw_errors(axes[1], x, style.fitted(errors), error_label)
     for ax in axes:

@@ -20,6 +20,7 @@ def draw(
     field_label: str,
     error_label: str,
     signed: bool,
+    deviations: dict[str, np.ndarray] | None = None,
 ) -> Figure:
     """Draws fields and errors, each on one scale that all methods share.
 
@@ -33,18 +34,21 @@ def draw(
         field_label: Label of the colour bar of the fields.
         error_label: The same for the errors.
         signed: Whether the errors have a sign; if so, 0 is the middle of their scale.
+        deviations: Standard errors of the methods that have some, shaped as the fields.
 
     Returns:
-        The figure, of 2 R rows, or R without errors; its axes are in the order of
-        reading.
+        The figure, of R rows each for fields, errors and standard errors, if there are
+        any; its axes are in the order of reading.
     """
     num_rows, num_columns = len(rows), len(fields)
     width = COLUMN_WIDTH * num_columns + 1.5
-    num_blocks = 2 if errors else 1
+    num_blocks = 1 + bool(errors) + bool(deviations)
     height = num_blocks * num_rows * (COLUMN_WIDTH * frame.height + 0.12) + 1.4
+    # Names of axes stand between blocks.
+    height += 0.25 * (num_blocks - 1)
     figure = Figure(figsize=(width, height))
     grid = figure.subplots(num_blocks * num_rows, num_columns, squeeze=False)
-    upper, lower = grid[:num_rows], grid[num_rows:]
+    upper, lower = grid[:num_rows], grid[num_rows : 2 * num_rows]
     scale = images.field_scale(fields)
     shown = _draw_block(upper, fields, list(fields), scale, frame, arrays)
     images.add_bar(upper, shown, scale, frame, field_label)
@@ -54,6 +58,11 @@ def draw(
         shown = _draw_block(lower, errors, list(fields), scale, frame, arrays)
         images.add_bar(lower, shown, scale, frame, error_label)
         _name_errors(lower, fields, errors, signed)
+    if deviations:
+        last = grid[-num_rows:]
+        scale = images.deviation_scale(deviations)
+        shown = _draw_block(last, deviations, list(fields), scale, frame, arrays)
+        images.add_bar(last, shown, scale, frame, "standard error")
     if 0 < arrays["observed"].mean() < 1:
         handle = Line2D([], [], color="black", linestyle="--", linewidth=0.9)
         figure.legend(

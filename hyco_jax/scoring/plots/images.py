@@ -124,6 +124,13 @@ def error_scale(fields, errors, signed: bool) -> Scale:
     return _scale(style.UNSIGNED_ERROR_MAP, 0.0, largest, errors)
 
 
+def deviation_scale(deviations: dict[str, np.ndarray]) -> Scale:
+    """A scale for standard errors, from 0 on."""
+    sizes = style.finite(list(deviations.values()))
+    largest = np.nanquantile(sizes, 0.998) if np.isfinite(sizes).any() else 1.0
+    return _scale(style.UNSIGNED_ERROR_MAP, 0.0, largest or 1.0, deviations)
+
+
 def mark_observed(ax, arrays) -> list:
     """Draws the boundary of the observed region, in black on white to show anywhere.
 

@@ -56,6 +56,9 @@ SIGNED_ERROR_MAP = "RdBu_r"
 UNSIGNED_ERROR_MAP = "magma_r"
 REGION = {"color": "0.88", "linewidth": 0, "zorder": 0}
 NUM_MARKERS = 8
+# Of an interval of 95 %, in standard errors.
+HALF_WIDTH = 1.96
+BAND = {"alpha": 0.25, "linewidth": 0, "zorder": 1}
 
 
 def methods(arrays, group: str) -> list[str]:

@@ -1,0 +1,147 @@
+"""The loss of the physical model's fit, taken apart into residuals and a prior.
+
+The fit minimises `sum(r²) + R`: residuals r of the data, weighted as in the training,
+and a penalty R. Every function here takes the fitted raw parameters as one vector x,
+and what is not fitted as arguments, so that no program holds data as constants.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from flax import struct
+from jax.flatten_util import ravel_pytree
+
+from hyco_jax.data.augment import Part
+from hyco_jax.types import Array, Params, PredictFn
+
+
+@struct.dataclass
+class Inputs:
+    """What residuals depend on beside the fitted parameters.
+
+    Attributes:
+        constants: Parameters that are not fitted.
+        real: The real data, as the physical player takes them.
+    """
+
+    constants: Params
+    real: Any
+
+
+class LeastSquares(NamedTuple):
+    """A loss taken apart.
+
+    Attributes:
+        unravel: Maps x `(p,)` to the fitted parameters by name.
+        part: Maps the real data to the samples that are fitted, with the weights of
+            the training.
+        residuals: Maps `(x, inputs, part, index (B,))` to the residuals of these
+            samples, shape `(B, n, C)`; 0 where nothing was observed.
+        jumps: Maps `(x, inputs)` to residuals that no noise is in, such as those
+            between segments, shape `(q,)`; None without any.
+        coordinates: Maps `(x, inputs)` to the fitted parameters, with each
+            coefficient's physical value in the place of its raw ones.
+        roughness: The penalty as a convex function of these; None without one.
+        data: Maps the real data to the arrays that were measured.
+        with_data: Maps real data and such arrays to real data that hold them.
+    """
+
+    unravel: Callable[[Array], Params]
+    part: Callable[[Any], Part]
+    residuals: Callable[[Array, Inputs, Part, Array], Array]
+    jumps: Callable[[Array, Inputs], Array] | None
+    coordinates: Callable[[Array, Inputs], Params]
+    roughness: Callable[[Params], Array] | None
+    data: Callable[[Any], Array]
+    with_data: Callable[[Any, Array], Any]
+
+    def loss(self, x: Array, inputs: Inputs) -> Array:
+        """The loss of the training on real data alone, ()."""
+        total = self.data_loss(x, inputs)
+        if self.jumps is not None:
+            total = total + jnp.sum(self.jumps(x, inputs) ** 2)
+        if self.roughness is not None:
+            total = total + self.roughness(self.coordinates(x, inputs))
+        return total
+
+    def data_loss(self, x: Array, inputs: Inputs) -> Array:
+        """The share of the data in it, ()."""
+        part = self.part(inputs.real)
+        return jnp.sum(self.residuals(x, inputs, part, jnp.arange(part.count)) ** 2)
+
+
+def make_least_squares(
+    predict: PredictFn,
+    part: Callable[[Any], Part],
+    template: Params,
+    *,
+    data: Callable[[Any], Array],
+    with_data: Callable[[Any, Array], Any],
+    values: Callable[[Params], Params] = lambda params: {},
+    roughness: Callable[[Params], Array] | None = None,
+    jumps: Callable[[Params, Any], Array] | None = None,
+) -> LeastSquares:
+    """Takes the loss of a fit apart.
+
+    Args:
+        predict: Of the model, as it is fitted.
+        part: Maps the real data to the samples that are fitted, weighted by
+            `augment.augment`.
+        template: The fitted parameters, by name.
+        data: Maps the real data to the measured arrays.
+        with_data: Maps real data and measured arrays to real data that hold them.
+        values: Maps the parameters to physical values, by name.
+        roughness: The penalty as a function of the parameters with these in the place
+            of their raw ones.
+        jumps: Maps the parameters and the real data to residuals without noise, whose
+            squares add to the loss.
+    """
+    unravel = ravel_pytree(template)[1]
+
+    def params_of(x, inputs):
+        return {**inputs.constants, **unravel(x)}
+
+    def residuals(x, inputs, part, index):
+        samples = part.take(index)
+        answers = predict(params_of(x, inputs), samples.query)
+        targets = samples.targets
+        weights = jnp.broadcast_to(samples.weights, targets.shape)
+        seen = weights > 0
+        gap = jnp.where(seen, answers - jnp.where(seen, targets, 0), 0)
+        scaled = jnp.sqrt(weights / part.count) * gap
+        return scaled.reshape(len(targets), -1, targets.shape[-1])
+
+    def coordinates(x, inputs):
+        fitted = unravel(x)
+        return {**fitted, **values(params_of(x, inputs))}
+
+    own_jumps = None
+    if jumps is not None:
+
+        def own_jumps(x, inputs):
+            return jumps(params_of(x, inputs), inputs.real).ravel()
+
+    return LeastSquares(
+        unravel, part, residuals, own_jumps, coordinates, roughness, data, with_data
+    )
+
+
+def windows_of(real):
+    """The measured arrays of data on the grid: states, at t = 0 known exactly."""
+    return real.training.states
+
+
+def with_windows(real, states):
+    """Real data on the grid that hold other states."""
+    return real.replace(training=real.training.replace(states=states))
+
+
+def readings_of(real):
+    """The measured arrays of data at points."""
+    return real.records.targets
+
+
+def with_readings(real, targets):
+    """Real data at points that hold other readings."""
+    return real.replace(records=real.records.replace(targets=targets))
