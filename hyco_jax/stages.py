@@ -145,8 +145,13 @@ def make_models(
             )
         placed = data if isinstance(data, Placed) else None
         own = _with_states(problem, settings.physical, physical.model, placed)
-        penalty = _with_roughness(problem, settings.physical, physical.penalty, placed)
-        physical = physical._replace(model=own.model, penalty=penalty)
+        penalty, roughness = (
+            _with_roughness(problem, settings.physical, of_coefficients, placed)
+            for of_coefficients in (physical.penalty, physical.roughness)
+        )
+        physical = physical._replace(
+            model=own.model, penalty=penalty, roughness=roughness
+        )
         own_states = own.answer
     on_data_grid = resampled.on_data_grid(physical.model, problem.resampling)
     several = None

@@ -137,8 +137,8 @@ class PhysicalModel(NamedTuple):
         learned: Names of the coefficients that are fitted.
         values: Maps the model's params to the physical values of these, by name.
         penalty: Maps the params to a term of the loss, or None.
-        roughness: The same as a convex function of the physical values, by name, and
-            of the weights, as `WEIGHTS`.
+        roughness: The same as a convex function of the params in which physical values
+            have the place of raw ones; the weights are there too, as `WEIGHTS`.
         adapts: Penalties whose weights adapt, by coefficient, as functions of its
             value.
     """

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from jax.flatten_util import ravel_pytree
 
+from hyco_jax import point_stages
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
+from hyco_jax.models import segments
 from hyco_jax.problem import Problem
 from hyco_jax.scoring import table
 from hyco_jax.stages import Models, Plan
@@ -54,10 +57,18 @@ def estimate(
     if not rows:
         return {}
     learned = models.physical.learned
-    first = {name: next(iter(rows.values()))[name] for name in learned}
+    fitted = learned if models.own_states is None else (*learned, segments.STATES)
+    first = {name: next(iter(rows.values()))[name] for name in fitted}
     fit = least_squares(models, plan, placed, first)
     size = ravel_pytree(first)[0].size
     setup = solve.make_setup(fit, plan.real, problem, data)
+    if models.own_states is not None and not solve.is_dense(setup.shape, size):
+        logging.warning(
+            "no uncertainty is computed: there are %d parameters, most of them fitted "
+            "states; at most %d are taken on then",
+            *(size, solve.MOST_DENSE),
+        )
+        return {}
     if size > _MOST_PARAMETERS or np.prod(setup.shape) > _MOST_RESIDUALS:
         logging.warning(
             "no uncertainty is computed: there are %d parameters and %d residuals, at "
@@ -74,8 +85,8 @@ def estimate(
     result = {}
     for row, params in rows.items():
         begin = time.monotonic()
-        x = ravel_pytree({name: params[name] for name in learned})[0]
-        constants = {k: v for k, v in params.items() if k not in learned}
+        x = ravel_pytree({name: params[name] for name in fitted})[0]
+        constants = {k: v for k, v in params.items() if k not in fitted}
         inputs = Inputs(constants, plan.real)
         solution = solve.solve(setup, programs, x, inputs)
         found = bands.make_bands(values, x, inputs, numbers, solution)
@@ -100,15 +111,34 @@ def least_squares(
         fitted: The fitted parameters, by name.
     """
     player, is_grid = plan.players["physical"], placed is None
+    predict, jumps = plan.fitted, None
+    if models.own_states is not None:
+        predict, jumps = _from_own_states(models, placed)
     return residuals.make_least_squares(
-        plan.fitted,
+        predict,
         lambda real: player.augment(real, None, 0.0)[0],
         fitted,
         data=residuals.windows_of if is_grid else residuals.readings_of,
         with_data=residuals.with_windows if is_grid else residuals.with_readings,
         values=models.physical.values,
         roughness=models.physical.roughness,
+        jumps=jumps,
     )
+
+
+def _from_own_states(models, placed):
+    """What a model with fitted states says of the readings, and its jumps."""
+    unit = np.sqrt(point_stages.jump_unit(placed))
+
+    def predict(params, query):
+        return models.own_states(params, query).values
+
+    def jumps(params, real):
+        found = models.own_states(params, real.records.query).jumps
+        share = params[segments.JUMP_WEIGHT] / max(found.size, 1)
+        return jnp.sqrt(share) * found / jnp.asarray(unit, found.dtype)
+
+    return predict, jumps
 
 
 def _is_finite(params) -> bool:

@@ -40,8 +40,8 @@ class LeastSquares(NamedTuple):
             samples, shape `(B, n, C)`; 0 where nothing was observed.
         jumps: Maps `(x, inputs)` to residuals that no noise is in, such as those
             between segments, shape `(q,)`; None without any.
-        coordinates: Maps `(x, inputs)` to the fitted parameters, with each
-            coefficient's physical value in the place of its raw ones.
+        coordinates: Maps `(x, inputs)` to the parameters, with each coefficient's
+            physical value in the place of its raw ones.
         roughness: The penalty as a convex function of these; None without one.
         data: Maps the real data to the arrays that were measured.
         with_data: Maps real data and such arrays to real data that hold them.
@@ -113,8 +113,8 @@ def make_least_squares(
         return scaled.reshape(len(targets), -1, targets.shape[-1])
 
     def coordinates(x, inputs):
-        fitted = unravel(x)
-        return {**fitted, **values(params_of(x, inputs))}
+        params = params_of(x, inputs)
+        return {**params, **values(params)}
 
     own_jumps = None
     if jumps is not None:

@@ -16,7 +16,7 @@ from hyco_jax.uncertainty.noise import Counts, Noise
 from hyco_jax.uncertainty.residuals import Inputs, LeastSquares
 
 # An eigendecomposition of a matrix of this size takes seconds.
-_MOST_DENSE = 1024
+MOST_DENSE = 1024
 # Derivatives with respect to so many parameters, or of so many residuals.
 _MOST_DERIVATIVES = 512
 # Of 4096 values of a conductivity some 75 are determined better than by their penalty.
@@ -78,7 +78,7 @@ class Solution(NamedTuple):
 
 def is_dense(shape: tuple[int, ...], size: int) -> bool:
     """Whether the covariance of p parameters is computed as a matrix."""
-    return size <= _MOST_DENSE and min(size, math.prod(shape)) <= _MOST_DERIVATIVES
+    return size <= MOST_DENSE and min(size, math.prod(shape)) <= _MOST_DERIVATIVES
 
 
 def solve(
@@ -116,8 +116,11 @@ def _dense(setup, programs, x, inputs, sums) -> Solution:
         empirical = covariance.empirical(parts.scores, found.unit)
         whole = covariance.inverse(parts.whole)
         excess = float(np.sum(whole * empirical) / np.sum(whole * scatter))
+        robust_scale = scale
+        if setup.fit.roughness is not None:
+            robust_scale = covariance.prior_scale(parts, penalty, empirical)
         robust = covariance.dense_posterior(
-            covariance.covariance(parts, found.unit, empirical, scale)
+            covariance.covariance(parts, found.unit, empirical, robust_scale)
         )
     posterior = covariance.dense_posterior(plain)
     return Solution(found, degrees, posterior, robust, excess, scale, parts.data, True)
@@ -170,7 +173,10 @@ def _low_rank(setup, programs, x, inputs, sums) -> Solution:
         empirical = covariance.empirical(scores, found.unit)
         shrunk = 1 / (1 + eigen.values)
         excess = float(shrunk @ np.diag(empirical) / (shrunk @ np.diag(scatter)))
-        robust = low_rank.posterior(prior, eigen, empirical, scale, found.unit)
+        robust_scale = scale
+        if setup.fit.roughness is not None:
+            robust_scale = low_rank.prior_scale(prior, eigen, penalty, empirical)
+        robust = low_rank.posterior(prior, eigen, empirical, robust_scale, found.unit)
     return Solution(
         found, degrees, plain, robust, excess, scale, None, eigen.is_complete
     )

@@ -183,6 +183,7 @@ UNKNOWN = {
     },
     "hybrid": {"cycles": 2},
     "baselines": False,
+    "uncertainty": {"noise": True},
 }
 
 
@@ -199,6 +200,7 @@ def test_the_first_states_may_be_unknown(network):
         for row in ("initial_guess", "hybrid_physical", "hybrid_synthetic")
     )
     value = physical["coefficient/conductivity"]
+    assert 0 < physical["coefficient_noise/conductivity"] < 0.02
     assert value == pytest.approx(decay.CONDUCTIVITY, rel=0.05)
     # Nobody says how the wave goes on between the readings of t = 0.
     assert physical["held_out/nrmse"] < 0.08 < 0.1 < guess["held_out/nrmse"]

@@ -62,7 +62,7 @@ def test_with_a_penalty_it_is_the_posterior_s_and_never_less(monkeypatch):
     expected = unit * whole @ (data + found.scale * prior) @ whole
     np.testing.assert_allclose(found.plain.of(np.eye(40)), expected, rtol=1e-3)
     # The same without the matrix.
-    monkeypatch.setattr(solve, "_MOST_DENSE", 0)
+    monkeypatch.setattr(solve, "MOST_DENSE", 0)
     again = linear.solution(matrix, targets, fitted, sigma=0.1, roughness=_smooth)
     assert again.is_complete and again.data is None
     assert again.degrees == pytest.approx(found.degrees, rel=1e-3)
