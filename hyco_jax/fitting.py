@@ -442,10 +442,11 @@ def _with_grid(result, prepared, settings) -> Result:
     check = grid.make_check(settings, *prepared)
     if check is None:
         return result
-    columns, arrays = dict(result.rows), dict(result.arrays)
+    columns, arrays, moved = dict(result.rows), dict(result.arrays), None
     for row, params in _physical_rows(result).items():
-        found = check(row, params)
+        found = check(row, params, moved)
         if found is not None:
+            moved = found.moved
             columns[row] = {**columns[row], **found.columns}
             arrays |= found.arrays
             grid.warn(row, columns[row], arrays)

@@ -32,8 +32,9 @@ from hyco_jax.training import lbfgs, losses
 from hyco_jax.types import Array, Params
 
 _ITERATIONS = 40
-# Of the tolerance of the training: the minimum moves by less than that was searched.
-_TOLERANCE = 1e-2
+# What float32 resolves of the loss; where less is left to gain, a line search would
+# spend all of its evaluations.
+_RESOLUTION = 2e-7
 
 
 class GridError(NamedTuple):
@@ -62,10 +63,12 @@ class Check(NamedTuple):
         columns: Of the table: `coefficient_grid/<name>`, of a field the root mean
             square, and `coefficient_estimate/<name>` of numbers.
         arrays: Of figures: `grid_error/<name>/<row>`, on the grid of the data.
+        moved: By what the raw parameters moved, a good guess for another row.
     """
 
     columns: dict[str, float]
     arrays: dict[str, np.ndarray]
+    moved: Params
 
 
 def make_check(
@@ -75,7 +78,7 @@ def make_check(
     placed: Placed | None,
     models: Models,
     plan: Plan,
-) -> Callable[[str, Params], Check] | None:
+) -> Callable[..., Check | None] | None:
     """Prepares the checks of a fit; nothing is compiled.
 
     Args:
@@ -87,9 +90,10 @@ def make_check(
         plan: What was trained.
 
     Returns:
-        A function of a row of the table and the physical model's best parameters. It
-        returns None where the fit on the finer grid fails, and is None itself where
-        the PDE has no finer grid, or nothing is fitted.
+        A function of a row of the table, the physical model's best parameters, and by
+        option a guess of by what they move. It returns None where the fit on the finer
+        grid fails, and is None itself where the PDE has no finer grid, or nothing is
+        fitted.
     """
     if not models.physical.learned:
         return None
@@ -113,16 +117,16 @@ def make_check(
         plan.players["physical"],
         make_loss(placed, models, plan, chunk),
         make_loss(placed, finer, fine_plan, smaller),
-        _TOLERANCE * settings.physical.abs_tol,
     )
     learned = models.physical.learned
     states = [] if models.own_states is None else [segments.STATES]
 
-    def check(row, variables):
+    def check(row, variables, moved=None):
         begin = time.monotonic()
-        start = {name: variables[name] for name in (*learned, *states)}
-        constants = {k: v for k, v in variables.items() if k not in start}
-        found = jax.device_get(refit(start, constants, plan.real))
+        own = {name: variables[name] for name in (*learned, *states)}
+        constants = {k: v for k, v in variables.items() if k not in own}
+        start = own if moved is None else optax.tree.add(own, moved)
+        found = jax.device_get(refit(own, start, constants, plan.real))
         if found.status == lbfgs.NON_FINITE:
             logging.warning(
                 "%s: the error of the grid is not known: the fit on a grid twice finer "
@@ -137,13 +141,14 @@ def make_check(
             for name in learned
         }
         logging.info(
-            "grid of %s: %.1f s, %d iterations, %s",
+            "grid of %s: %.1f s, %d evaluations, %s",
             table.ROWS[row],
             time.monotonic() - begin,
-            found.num_iterations,
+            found.num_evaluations,
             lbfgs.STATUS[found.status],
         )
-        return _describe(problem, row, errors)
+        moved = optax.tree.sub(found.params, own)
+        return Check(*_describe(problem, row, errors), moved)
 
     return check
 
@@ -228,8 +233,7 @@ def make_refit(
     player: Player,
     own_loss: Callable[[Params, Sequence[Part]], Array],
     fine_loss: Callable[[Params, Sequence[Part]], Array],
-    abs_tol: float,
-) -> Callable[[Params, Params, Any], lbfgs.Result]:
+) -> Callable[[Params, Params, Params, Any], lbfgs.Result]:
     """Makes the jitted fit on the finer grid, on real data and prior alone.
 
     Where a run ends the gradient of its own fit is not quite 0, by its tolerance and
@@ -240,19 +244,21 @@ def make_refit(
         player: Of the physical model.
         own_loss: From `make_loss`.
         fine_loss: Likewise, on the finer grid.
-        abs_tol: See `lbfgs.minimize`.
 
     Returns:
-        A function of the fitted parameters, the constants and the real data.
+        A function of the parameters that were fitted, those to start from, the
+        constants and the real data.
     """
     tx = lbfgs.make_optimizer()
 
-    def refit(start, constants, real):
+    def refit(own, start, constants, real):
         parts = player.augment(real, None, 0.0)
-        slope = jax.grad(lambda params: own_loss({**constants, **params}, parts))(start)
+        value, slope = jax.value_and_grad(
+            lambda params: own_loss({**constants, **params}, parts)
+        )(own)
 
         def shifted(params):
-            moved = optax.tree.sub(params, start)
+            moved = optax.tree.sub(params, own)
             whole = fine_loss({**constants, **params}, parts)
             return whole - optax.tree.vdot(slope, moved)
 
@@ -262,14 +268,14 @@ def make_refit(
             tx.init(start),
             tx,
             num_iterations=_ITERATIONS,
-            abs_tol=abs_tol,
+            abs_tol=_RESOLUTION * value,
             carry_memory=False,
         )
 
     return jax.jit(refit, compiler_options=calls.compiler_options())
 
 
-def _describe(problem, row, errors: Mapping[str, GridError]) -> Check:
+def _describe(problem, row, errors: Mapping[str, GridError]):
     columns, arrays = {}, {}
     for name, found in errors.items():
         size = float(np.sqrt(np.mean(found.error**2)))
@@ -279,4 +285,4 @@ def _describe(problem, row, errors: Mapping[str, GridError]) -> Check:
         arrays[f"grid_error/{name}/{row}"] = fitted.on_data_grid(
             problem, name, found.error
         )
-    return Check(columns, arrays)
+    return columns, arrays
