@@ -33,7 +33,7 @@ from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
 from hyco_jax.types import HybridState, Model, Params
 from hyco_jax.uncertainty import estimate as estimates
-from hyco_jax.uncertainty import grid
+from hyco_jax.uncertainty import grid, mcmc
 
 
 def fit(
@@ -154,6 +154,8 @@ def prepare(
     Raises:
         ValueError: If they don't fit each other.
     """
+    if settings.uncertainty.samples:
+        mcmc.load()
     data = _as_readings(
         problem, observed.check(data, problem.domain, problem.quantities)
     )
@@ -421,7 +423,11 @@ def _with_noise(result, prepared, settings) -> Result:
     if not settings.uncertainty.noise:
         return result
     found = estimates.estimate(
-        *prepared, _physical_rows(result), result.rows, settings.physical.window_chunk
+        *prepared,
+        _physical_rows(result),
+        result.rows,
+        settings.uncertainty,
+        settings.physical.window_chunk,
     )
     columns, arrays = dict(result.rows), dict(result.arrays)
     for row, estimate in found.items():

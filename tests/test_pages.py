@@ -57,7 +57,7 @@ def test_keys_that_pages_name_exist():
     for name in pde.NAMES:
         settings = experiment.template(pde.find(name))
         known |= {leaf.dotted for leaf in tree.leaves(settings, type(settings)(), "")}
-    sections = "hybrid|physical|synthetic|pde|data"
+    sections = "hybrid|physical|synthetic|uncertainty|pde|data"
     named = {
         key
         for page in pages.all_pages()

@@ -82,7 +82,7 @@ def describe(
         "observations": int(setup.counts.distinct.sum()),
         "parameters": len(names),
         "determined": solution.degrees,
-        "roughness": solution.scale,
+        "rougher_than_penalty": solution.scale,
         "chi2": None if chi2 is None else float(chi2),
         "scatter": solution.excess,
         "is_wrong": bool(is_wrong),

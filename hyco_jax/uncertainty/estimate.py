@@ -20,7 +20,9 @@ from hyco_jax.stages import Models, Plan
 from hyco_jax.types import Params
 from hyco_jax.uncertainty import bands, curvature, describe, names, residuals, solve
 from hyco_jax.uncertainty.describe import Estimate
+from hyco_jax.uncertainty.further import further
 from hyco_jax.uncertainty.residuals import Inputs, LeastSquares
+from hyco_jax.uncertainty.settings import UncertaintySettings
 
 _MOST_PARAMETERS, _MOST_RESIDUALS = 20_000, 10**8
 
@@ -33,6 +35,7 @@ def estimate(
     plan: Plan,
     rows: Mapping[str, Params],
     scores: Mapping[str, Mapping[str, Any]],
+    settings: UncertaintySettings,
     most_samples: int = 0,
 ) -> dict[str, Estimate]:
     """Estimates how well the data determine the coefficients.
@@ -48,6 +51,7 @@ def estimate(
         plan: What was trained.
         rows: The physical model's best parameters, by row of the table.
         scores: Of these rows.
+        settings: What goes further, by option.
         most_samples: Samples that are in memory at once; 0 for as many as fit.
 
     Returns:
@@ -93,6 +97,9 @@ def estimate(
         named = names.name_parameters(fit.unravel(x))
         result[row] = describe.describe(
             problem, setup, solution, found, named, row, scores[row]
+        )
+        result[row].summary.update(
+            further(settings, problem, setup, values, numbers, x, inputs, solution)
         )
         seconds = time.monotonic() - begin
         logging.info("uncertainty of %s: %.1f s", table.ROWS[row], seconds)

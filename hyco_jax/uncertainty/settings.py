@@ -22,3 +22,24 @@ class UncertaintySettings:
         "that comes from the grid",
         rules.FLAG,
     )
+    profile: bool = key(
+        False,
+        "whether each number is scanned, all others fitted anew at each of its 15 "
+        "values: an interval that need not be symmetric",
+        rules.FLAG,
+        when={"noise": True},
+    )
+    bootstrap: int = key(
+        0,
+        "number of data sets that the fitted model makes, with new noise, and that are "
+        "fitted in turn; 0: none",
+        rules.integer(0, 10_000),
+        when={"noise": True},
+    )
+    samples: int = key(
+        0,
+        "number of samples of the posterior of at most 20 parameters, by NUTS, which "
+        "needs blackjax; 0: none",
+        rules.integer(0, 1_000_000),
+        when={"noise": True},
+    )
