@@ -19,7 +19,7 @@ SETTINGS = decay.make_settings()
 def fitted(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("points") / "run"
     data = decay.observe(PROBLEM, decay.make_readings(sigma=0.1))
-    settings = decay.make_settings(uncertainty={"noise": True})
+    settings = decay.make_settings(uncertainty={"noise": True, "profile": True})
     return hyco_jax.fit(PROBLEM, data, settings, workdir), workdir, data
 
 
@@ -51,6 +51,8 @@ def test_the_coefficient_has_the_standard_error_of_the_textbook(fitted):
     expected = 0.1 / np.sqrt(np.sum(slopes**2))
     found = result.uncertainty["physical_alone"]
     assert found["numbers"]["conductivity"]["noise"] == pytest.approx(expected, rel=0.1)
+    low, high = found["profiles"]["conductivity"]["interval"]
+    assert high - low == pytest.approx(2 * 1.96 * expected, rel=0.1)
     assert found["sigma"] == {} and found["determined"] == pytest.approx(1.0)
     rows = result.rows
     assert rows["hybrid_physical"]["coefficient_noise/conductivity"] > 0

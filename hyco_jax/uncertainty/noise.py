@@ -1,14 +1,13 @@
 """The noise of the data, in the units of residuals: as it is known, or estimated."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.data import augment
-from hyco_jax.data.augment import Part
-from hyco_jax.data.windows import Windows
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.problem import Problem
 from hyco_jax.types import Array
@@ -67,31 +66,52 @@ def whole_records(fit: LeastSquares) -> LeastSquares:
     return fit._replace(part=part)
 
 
-def is_overlapping(part: Part) -> bool:
-    """Whether some windows start from observed states, which have noise."""
-    return isinstance(part, Windows) and bool(np.any(np.asarray(part.start) > 0))
+class Facts(NamedTuple):
+    """What is known of the samples of a fit, on the host.
+
+    Attributes:
+        counts: Residuals of each channel that an observation is behind, `(C,)`.
+        scale: Largest factor of squared errors in the loss, of each channel, `(C,)`.
+        sims: Simulation of each sample, `(W,)`.
+        starts: Step at which it begins, `(W,)`; later than 0 where windows start from
+            observed states, which have noise.
+        times: Of its residuals since the beginning of the record, `(W, n)`; in steps
+            of windows, else in the unit of the readings.
+    """
+
+    counts: np.ndarray
+    scale: np.ndarray
+    sims: np.ndarray
+    starts: np.ndarray
+    times: np.ndarray
 
 
-def observed_counts(part: Part) -> np.ndarray:
-    """Residuals of each channel that an observation is behind, `(C,)`."""
-    weights = part.take(jnp.arange(part.count)).weights
-    seen = jnp.broadcast_to(weights > 0, (part.count, *part_shape(part)))
-    return np.asarray(seen.reshape(-1, seen.shape[-1]).sum(axis=0), np.int64)
+def make_facts(fit: LeastSquares, real: Any) -> Facts:
+    """Reads them off the real data, in one program."""
 
+    @jax.jit
+    def read(real):
+        part = fit.part(real)
+        samples = part.take(jnp.arange(part.count))
+        query, targets = samples.query, samples.targets
+        weights = jnp.broadcast_to(samples.weights, targets.shape)
+        axes = tuple(range(targets.ndim - 1))
+        if query.points is None:
+            times = query.start[:, None] + 1 + jnp.arange(query.horizon)
+            per_time = math.prod(targets.shape[2:-1])
+            times = jnp.repeat(times, per_time, axis=1)
+        else:
+            times = query.points[..., 0]
+        return Facts(
+            jnp.sum(weights > 0, axis=axes),
+            jnp.max(weights, axis=axes) / part.count,
+            query.sim,
+            query.start,
+            times,
+        )
 
-def part_shape(part: Part) -> tuple[int, ...]:
-    """Shape of a sample's targets."""
-    if isinstance(part, Windows):
-        return (part.horizon, *part.targets.shape[2:])
-    return part.targets.shape[1:]
-
-
-def entry_scale(part: Part) -> np.ndarray:
-    """Largest factor of squared errors in the loss, of each channel, `(C,)`."""
-    weights = np.asarray(part.weights, np.float64)
-    channels = part_shape(part)[-1]
-    largest = weights.reshape(-1, weights.shape[-1]).max(axis=0)
-    return np.broadcast_to(largest, (channels,)) / part.count
+    found = Facts(*map(np.asarray, read(real)))
+    return found._replace(scale=found.scale.astype(np.float64))
 
 
 def make_noise(
@@ -169,22 +189,14 @@ def measured_variances(inputs: Inputs, noise: Noise, problem: Problem) -> Array:
     return jnp.where(predicted, variance, 0).at[:, 0].set(0).astype(real.states.dtype)
 
 
-def groups(part: Part, dt: float) -> np.ndarray:
+def groups(facts: Facts) -> np.ndarray:
     """Labels of residuals `(W, n)`: stretches of time of each simulation.
 
     Whatever a wrong model or correlated noise makes of the residuals, those of
     different stretches are nearly independent of each other, if these are long enough.
     """
-    shape = part_shape(part)
-    per_sample = math.prod(shape[:-1])
-    if isinstance(part, Windows):
-        sims = np.asarray(part.sim)
-        times = np.asarray(part.start)[:, None] + 1 + np.arange(part.horizon)
-        times = np.repeat(times, per_sample // part.horizon, axis=1)
-    else:
-        sims = np.asarray(part.query.sim)
-        times = np.asarray(part.query.points[..., 0]) / dt
-    stretches = max(2, -(-_GROUPS // len(np.unique(sims))))
-    stretch = np.ceil(times / times.max() * stretches).astype(int) - 1
-    labels = sims[:, None] * stretches + np.clip(stretch, 0, stretches - 1)
+    stretches = max(2, -(-_GROUPS // len(np.unique(facts.sims))))
+    share = facts.times / facts.times.max()
+    stretch = np.ceil(share * stretches).astype(int) - 1
+    labels = facts.sims[:, None] * stretches + np.clip(stretch, 0, stretches - 1)
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)

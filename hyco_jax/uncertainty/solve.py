@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -241,19 +242,19 @@ def make_setup(fit: LeastSquares, real: Any, problem: Problem, data) -> Setup:
         problem: The physical system.
         data: The observations.
     """
-    part = fit.part(real)
-    overlaps = noise.is_overlapping(part)
+    shape = jax.eval_shape(lambda real: fit.part(real).take(jnp.arange(1)), real)
+    own = noise.make_facts(fit, real)
+    overlaps = bool((own.starts > 0).any())
     whole = noise.whole_records(fit) if overlaps else fit
-    whole_part = whole.part(real)
-    counts = Counts(noise.observed_counts(part), noise.observed_counts(whole_part))
-    scales = noise.entry_scale(part), noise.entry_scale(whole_part)
-    shape = noise.part_shape(part)
+    of_whole = noise.make_facts(whole, real) if overlaps else own
+    counts = Counts(own.counts, of_whole.counts)
+    scales = own.scale, of_whole.scale
     known = noise.known_variances(problem, data)
     averaged = noise.averaged_entries(problem)
     return Setup(
         fit,
-        (part.count, math.prod(shape[:-1]), shape[-1]),
-        noise.groups(part, problem.dt),
+        (len(own.sims), math.prod(shape.targets.shape[1:-1]), shape.targets.shape[-1]),
+        noise.groups(own),
         counts,
         scales,
         whole,

@@ -50,9 +50,8 @@ def make(matrix, targets, sigma=None, roughness=None, combine=None):
         with_data=lambda real, targets: real.replace(targets=targets),
         roughness=roughness,
     )
-    fitted = part(samples)
-    counts = noise.observed_counts(fitted)
-    scales = noise.entry_scale(fitted)
+    facts = noise.make_facts(fit, samples)
+    counts, scales = facts.counts, facts.scale
     known = None if sigma is None else np.array([sigma**2])
 
     def make_noise(sums, degrees):
@@ -68,7 +67,7 @@ def make(matrix, targets, sigma=None, roughness=None, combine=None):
     setup = Setup(
         fit,
         (1, count, 1),
-        noise.groups(fitted, 1.0),
+        noise.groups(facts),
         noise.Counts(counts, counts),
         (scales, scales),
         fit,

@@ -67,9 +67,9 @@ def _take_apart(settings, values, seen, step=_step):
     problem = _problem(step)
     truth = np.zeros((2, STEPS + 1, CELLS, 1))
     truth[:, 0, :, 0] = np.random.default_rng(0).standard_normal((2, CELLS))
+    advance = jax.jit(jax.vmap(lambda u: step(values, u)))
     for i in range(STEPS):
-        for sim in range(2):
-            truth[sim, i + 1] = step(values, jnp.asarray(truth[sim, i]))
+        truth[:, i + 1] = advance(truth[:, i])
     seen = np.broadcast_to(seen, truth.shape).copy()
     seen[:, 0] = True
     data = hyco_jax.from_arrays(np.where(seen, truth, np.nan))
@@ -108,7 +108,10 @@ def _fit_all(setup, prepared, truth, seen):
         ).params
 
     keys = jax.random.split(jax.random.key(0), SETS)
-    return fitted(keys), [Inputs({}, observe(key)) for key in keys]
+    reals = jax.device_get(jax.jit(jax.vmap(observe))(keys))
+    leaves, structure = jax.tree.flatten(reals)
+    sets = [structure.unflatten(own) for own in zip(*leaves, strict=True)]
+    return fitted(keys), [Inputs({}, real) for real in sets]
 
 
 def _programs(setup, size):

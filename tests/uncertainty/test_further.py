@@ -2,33 +2,63 @@
 
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hyco_jax
-from hyco_jax.uncertainty import mcmc
+from hyco_jax.uncertainty import bootstrap, mcmc, profiles
 from tests import readings as decay
+from tests.uncertainty import linear
+from tests.uncertainty.test_linear import FITTED, MATRIX, TARGETS
+
+SIGMA = 0.3
+COVARIANCE = SIGMA**2 * np.linalg.inv(MATRIX.T @ MATRIX)
+UNIT = 2 * SIGMA**2 / len(MATRIX)
+SETUP, _, INPUTS = linear.make(MATRIX, TARGETS, SIGMA)
+X = np.asarray(FITTED, np.float32)
 
 
-@pytest.mark.usefixtures("no_figures")
-def test_all_of_them_find_the_standard_error_of_a_number():
-    uncertainty = {"noise": True, "profile": True, "bootstrap": 40}
-    physical = {"num_iterations": 20}
-    settings = decay.make_settings(
-        mode="physical", physical=physical, uncertainty=uncertainty
-    )
-    readings = decay.make_readings(sigma=0.1)
-    result = hyco_jax.fit(
-        decay.make_problem(), decay.observe(decay.make_problem(), readings), settings
-    )
-    found = result.uncertainty["physical_alone"]
-    value, std = (found["numbers"]["conductivity"][k] for k in ("value", "noise"))
-    low, high = found["profiles"]["conductivity"]["interval"]
+def test_the_profile_of_a_linear_problem_is_a_parabola_of_the_same_width():
+    starts = profiles.starts(FITTED, 1, COVARIANCE[1])
+    # The others start where they stay on the way: off that way they come back.
+    starts[:, 2] += 1.0
+    refit = profiles.make_profile(SETUP.fit)
+    found, losses = refit(jnp.asarray(starts, jnp.float32), INPUTS, np.arange(3) == 1)
+    profile = profiles.make(np.asarray(found[:, 1], float), losses, UNIT)
+    std = np.sqrt(COVARIANCE[1, 1])
+    expected = ((profile.values - FITTED[1]) / std) ** 2
+    np.testing.assert_allclose(profile.deviance, expected, atol=0.02)
+    ends = FITTED[1] + std * np.array([-1.96, 1.96])
+    np.testing.assert_allclose(profile.interval, ends, rtol=1e-2)
+
+
+def test_an_interval_that_ends_beyond_all_values_is_infinite():
+    values = np.linspace(-1, 1, 15)
+    profile = profiles.make(values, np.where(values < 0, values**2, 0.0), 2 / 9)
+    assert profile.interval == (pytest.approx(-1.96 / 3, rel=1e-3), np.inf)
+
+
+def test_fits_to_data_with_new_noise_scatter_as_they_should():
+    refit = bootstrap.make_bootstrap(SETUP.fit, SETUP.whole)
+    deviation = jnp.full_like(INPUTS.real.targets, SIGMA)
+    keys = jax.random.split(jax.random.key(0), 400)
+    found = np.asarray(refit(X, INPUTS, deviation, keys), np.float64)
     np.testing.assert_allclose(
-        [low, high], [value - 1.96 * std, value + 1.96 * std], rtol=0.02
+        np.std(found, axis=0), np.sqrt(np.diag(COVARIANCE)), rtol=0.12
     )
-    assert low < value < high and len(found["profiles"]["conductivity"]["values"]) == 15
-    assert found["bootstrap"]["conductivity"]["std"] == pytest.approx(std, rel=0.35)
+    np.testing.assert_allclose(
+        found.mean(axis=0), FITTED, atol=0.2 * np.sqrt(COVARIANCE.max())
+    )
+
+
+def test_samples_have_the_covariance_of_a_linear_problem():
+    pytest.importorskip("blackjax")
+    drawn = mcmc.sample(SETUP.fit, X, INPUTS, UNIT, COVARIANCE, 1000)
+    np.testing.assert_allclose(
+        drawn.std(axis=0), np.sqrt(np.diag(COVARIANCE)), rtol=0.15
+    )
 
 
 def test_without_blackjax_a_run_says_how_to_get_it_before_anything_is_compiled(
@@ -40,14 +70,3 @@ def test_without_blackjax_a_run_says_how_to_get_it_before_anything_is_compiled(
     data = decay.observe(problem, decay.make_readings())
     with pytest.raises(ValueError, match=r"pip install -e '\.\[mcmc\]'"):
         hyco_jax.fit(problem, data, settings)
-
-
-def test_samples_have_the_covariance_of_a_linear_problem():
-    pytest.importorskip("blackjax")
-    from tests.uncertainty import linear, test_linear
-
-    setup, _, inputs = linear.make(test_linear.MATRIX, test_linear.TARGETS, 0.3)
-    expected = 0.09 * np.linalg.inv(test_linear.MATRIX.T @ test_linear.MATRIX)
-    x = np.asarray(test_linear.FITTED, np.float32)
-    drawn = mcmc.sample(setup.fit, x, inputs, 2 * 0.09 / 40, expected, 1000)
-    np.testing.assert_allclose(drawn.std(axis=0), np.sqrt(np.diag(expected)), rtol=0.15)
