@@ -99,37 +99,47 @@ def collect(
     return Parts(by_channel, jumps, prior, scores)
 
 
-def inverse(matrix: np.ndarray, floor: float = FLOOR) -> np.ndarray:
-    """Inverts a symmetric matrix, its eigenvalues kept above those of rounding.
+class Factors(NamedTuple):
+    """A symmetric matrix, scaled to a diagonal of 1.
 
-    Args:
-        matrix: Positive but for rounding, of any scale.
-        floor: Smallest eigenvalue of the matrix that is scaled to a diagonal of 1; what
-            is below counts as so large.
+    Attributes:
+        scale: The root of its diagonal, `(p,)`, 1 where that is 0.
+        values: Eigenvalues of the scaled matrix, `(p,)`, rising.
+        vectors: Eigenvectors, `(p, p)`, in columns.
     """
-    scale, values, vectors = scaled_eigen(matrix)
-    vectors = vectors / scale[:, None]
-    return (vectors / np.maximum(values, floor)) @ vectors.T
+
+    scale: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+    @property
+    def inverse(self) -> np.ndarray:
+        """Of the matrix, with its eigenvalues above those of rounding."""
+        vectors = self.vectors / self.scale[:, None]
+        return (vectors / np.maximum(self.values, FLOOR)) @ vectors.T
 
 
-def scaled_eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def factorise(matrix: np.ndarray) -> Factors:
     """Eigenvalues of a matrix that is scaled to a diagonal of 1, and the scale.
 
-    Returns:
-        The root of the diagonal `(p,)`, 1 where it is 0; eigenvalues `(p,)` in rising
-        order, and eigenvectors `(p, p)`, in columns.
+    Raises:
+        LinAlgError: If the matrix is not finite.
     """
     diagonal = np.diag(matrix)
+    if not np.isfinite(matrix).all():
+        raise np.linalg.LinAlgError("it is not finite")
     scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    return scale, *np.linalg.eigh(matrix / np.outer(scale, scale))
+    return Factors(scale, *np.linalg.eigh(matrix / np.outer(scale, scale)))
 
 
-def degrees_of_freedom(parts: Parts) -> float:
-    """How many parameters the data determine."""
-    return float(np.sum(inverse(parts.whole) * parts.data))
+def degrees_of_freedom(parts: Parts, inner: np.ndarray) -> float:
+    """How many parameters the data determine; `inner` is H⁻¹."""
+    return float(np.sum(inner * parts.data))
 
 
-def prior_scale(parts: Parts, penalty: float, scatter: np.ndarray) -> float:
+def prior_scale(
+    parts: Parts, inner: np.ndarray, penalty: float, scatter: np.ndarray
+) -> float:
     """Estimates s, see above, from how rough the fitted coefficients are.
 
     If they are drawn from the prior of the penalty's weight over s, the expected
@@ -137,6 +147,7 @@ def prior_scale(parts: Parts, penalty: float, scatter: np.ndarray) -> float:
 
     Args:
         parts: Of the loss.
+        inner: H⁻¹.
         penalty: At the fit, over the unit of the loss.
         scatter: B, `(p, p)`.
 
@@ -144,7 +155,6 @@ def prior_scale(parts: Parts, penalty: float, scatter: np.ndarray) -> float:
         1 at least: a penalty is taken for what is known of the coefficient, unless the
         data show that it is not.
     """
-    inner = inverse(parts.whole)
     shrunk = inner @ parts.prior
     values = np.linalg.eigvalsh(parts.prior)
     rank = np.count_nonzero(values > 1e-7 * values[-1])
@@ -162,12 +172,17 @@ def scale_of_prior(penalty: float, of_noise: float, of_prior: float) -> float:
 
 
 def covariance(
-    parts: Parts, unit: float, scatter: np.ndarray, scale: float = 1.0
+    parts: Parts,
+    factors: Factors,
+    unit: float,
+    scatter: np.ndarray,
+    scale: float = 1.0,
 ) -> np.ndarray:
     """Computes the covariance of the parameters.
 
     Args:
         parts: Of the loss.
+        factors: Of H.
         unit: See above.
         scatter: B, `(p, p)`.
         scale: See above.
@@ -175,13 +190,13 @@ def covariance(
     Returns:
         Shape `(p, p)`; along what nothing determines very large, but finite.
     """
-    scaling, values, vectors = scaled_eigen(parts.whole)
     # Along what nothing determines the difference is nothing but rounding.
-    is_kept = values > 1e3 * FLOOR
-    kept = vectors[:, is_kept] / scaling[:, None]
+    is_kept = factors.values > 1e3 * FLOOR
+    values = factors.values[is_kept]
+    kept = factors.vectors[:, is_kept] / factors.scale[:, None]
     more = scatter - parts.data - parts.jumps + (scale - 1) * parts.prior
-    middle = kept.T @ more @ kept / np.outer(values[is_kept], values[is_kept])
-    return unit * (inverse(parts.whole) + kept @ middle @ kept.T)
+    middle = kept.T @ more @ kept / np.outer(values, values)
+    return unit * (factors.inverse + kept @ middle @ kept.T)
 
 
 def weighted(parts: Parts, variance: np.ndarray) -> np.ndarray:
@@ -208,10 +223,10 @@ def empirical(scores: np.ndarray, unit: float) -> np.ndarray:
 
 def dense_posterior(covariance: np.ndarray) -> Posterior:
     """The posterior of a covariance `(p, p)`."""
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
 
     def draw(rng, number):
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0))
         return rng.standard_normal((number, len(root))) @ root.T
 
     return Posterior(lambda rows: rows @ covariance @ rows.T, draw)

@@ -107,7 +107,7 @@ def _identify(solution, names, of_numbers, numbers) -> identifiability.Identifie
         return identifiability.identify(solution.data, names)
     if not numbers:
         return identifiability.Identified(np.zeros(0), ())
-    left = covariance.inverse(of_numbers)
+    left = covariance.factorise(of_numbers).inverse
     return identifiability.identify(left, [n.replace("_", " ") for n in numbers])
 
 

@@ -55,7 +55,8 @@ def estimate(
         most_samples: Samples that are in memory at once; 0 for as many as fit.
 
     Returns:
-        By row; rows whose parameters are not finite, or too many, are left out.
+        By row; rows whose parameters are not finite, or too many, or where the
+        curvature can't be inverted, are left out.
     """
     rows = {name: params for name, params in rows.items() if _is_finite(params)}
     if not rows:
@@ -66,11 +67,11 @@ def estimate(
     fit = least_squares(models, plan, placed, first)
     size = ravel_pytree(first)[0].size
     setup = solve.make_setup(fit, plan.real, problem, data)
-    if models.own_states is not None and not solve.is_dense(setup.shape, size):
+    if models.own_states is not None and size > solve.MOST_STATES:
         logging.warning(
             "no uncertainty is computed: there are %d parameters, most of them fitted "
             "states; at most %d are taken on then",
-            *(size, solve.MOST_DENSE),
+            *(size, solve.MOST_STATES),
         )
         return {}
     if size > _MOST_PARAMETERS or np.prod(setup.shape) > _MOST_RESIDUALS:
@@ -92,7 +93,16 @@ def estimate(
         x = ravel_pytree({name: params[name] for name in fitted})[0]
         constants = {k: v for k, v in params.items() if k not in fitted}
         inputs = Inputs(constants, plan.real)
-        solution = solve.solve(setup, programs, x, inputs)
+        try:
+            solution = solve.solve(setup, programs, x, inputs)
+        except np.linalg.LinAlgError as error:
+            # What was trained is not lost for it.
+            logging.warning(
+                "%s: no uncertainty is computed: the curvature of the loss can't be "
+                "inverted (%s)",
+                *(table.ROWS[row], error),
+            )
+            continue
         found = bands.make_bands(values, x, inputs, numbers, solution)
         named = names.name_parameters(fit.unravel(x))
         result[row] = describe.describe(

@@ -38,7 +38,7 @@ def identify(curvature: np.ndarray, names: Sequence[str]) -> Identified:
     idle = diagonal <= 1e-14 * max(diagonal.max(), np.finfo(float).tiny)
     words = [f"the data say nothing about {names[i]}" for i in np.flatnonzero(idle)]
     chosen = np.flatnonzero(~idle)
-    _, values, vectors = covariance.scaled_eigen(curvature[np.ix_(chosen, chosen)])
+    _, values, vectors = covariance.factorise(curvature[np.ix_(chosen, chosen)])
     for value, vector in zip(values, vectors.T, strict=True):
         if value < _TRADES_OFF:
             words.append(_sentence(value, vector, [names[i] for i in chosen]))

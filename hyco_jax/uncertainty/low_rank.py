@@ -96,9 +96,14 @@ def eigen(
         prior: M.
         start: A times some random directions, `(32, p)`.
         most: How many at most.
+
+    Raises:
+        LinAlgError: If A is not finite.
     """
     size = prior.matrix.shape[0]
     basis, images = np.zeros((size, 0)), np.zeros((size, 0))
+    if not np.isfinite(start).all():
+        raise np.linalg.LinAlgError("it is not finite")
     block = _orthonormal(prior.solve(start.T), basis, prior, 0.0)
     while basis.shape[1] < most and block.shape[1]:
         padded = np.zeros((BLOCK, size))

@@ -18,6 +18,8 @@ from hyco_jax.uncertainty.residuals import Inputs, LeastSquares
 
 # An eigendecomposition of a matrix of this size takes seconds.
 MOST_DENSE = 1024
+# With fitted states nearly all combinations are determined: the rank is not low.
+MOST_STATES = 2048
 # Derivatives with respect to so many parameters, or of so many residuals.
 _MOST_DERIVATIVES = 512
 # Of 4096 values of a conductivity some 75 are determined better than by their penalty.
@@ -87,7 +89,8 @@ def solve(
 ) -> Solution:
     """Computes the posterior at fitted parameters `(p,)`."""
     sums = np.asarray(programs.sums(x, inputs), np.float64)
-    make = _dense if is_dense(setup.shape, x.size) else _low_rank
+    has_states = setup.fit.jumps is not None
+    make = _dense if has_states or is_dense(setup.shape, x.size) else _low_rank
     return make(setup, programs, x, inputs, sums)
 
 
@@ -100,7 +103,9 @@ def _dense(setup, programs, x, inputs, sums) -> Solution:
         )
     )
     parts = covariance.collect(programs, x, inputs, setup.labels, jumps, prior)
-    degrees = covariance.degrees_of_freedom(parts)
+    factors = covariance.factorise(parts.whole)
+    inner = factors.inverse
+    degrees = covariance.degrees_of_freedom(parts, inner)
     found = setup.make_noise(sums, degrees)
     scatter = parts.data
     if setup.is_overlapping:
@@ -110,18 +115,17 @@ def _dense(setup, programs, x, inputs, sums) -> Solution:
     scale = 1.0
     if setup.fit.roughness is not None:
         penalty = float(programs.penalty(x, inputs)) / found.unit
-        scale = covariance.prior_scale(parts, penalty, scatter)
-    plain = covariance.covariance(parts, found.unit, scatter, scale)
+        scale = covariance.prior_scale(parts, inner, penalty, scatter)
+    plain = covariance.covariance(parts, factors, found.unit, scatter, scale)
     robust, excess = None, 1.0
     if len(parts.scores) >= _LEAST_GROUPS:
         empirical = covariance.empirical(parts.scores, found.unit)
-        whole = covariance.inverse(parts.whole)
-        excess = float(np.sum(whole * empirical) / np.sum(whole * scatter))
+        excess = float(np.sum(inner * empirical) / np.sum(inner * scatter))
         robust_scale = scale
         if setup.fit.roughness is not None:
-            robust_scale = covariance.prior_scale(parts, penalty, empirical)
+            robust_scale = covariance.prior_scale(parts, inner, penalty, empirical)
         robust = covariance.dense_posterior(
-            covariance.covariance(parts, found.unit, empirical, robust_scale)
+            covariance.covariance(parts, factors, found.unit, empirical, robust_scale)
         )
     posterior = covariance.dense_posterior(plain)
     return Solution(found, degrees, posterior, robust, excess, scale, parts.data, True)

@@ -88,7 +88,8 @@ def test_a_field_rougher_than_its_penalty_gets_wider_bands():
         fitted, data, prior = _ridge(matrix, targets)
         parts = covariance.Parts(data[None], 0 * data, prior, np.zeros((1, size)))
         penalty = 20 * np.mean((change @ fitted) ** 2) / unit
-        scales.append(covariance.prior_scale(parts, penalty, data))
+        inner = np.linalg.inv(data + prior)
+        scales.append(covariance.prior_scale(parts, inner, penalty, data))
     assert np.mean(scales) == pytest.approx(10, rel=0.15)
 
 
