@@ -37,7 +37,7 @@ class Curvature(NamedTuple):
             arrays, in their shape `(...)`: how the gradient along each direction
             changes with each of their entries, by a deviation, `(k, ...)`; for arrays
             that enter the loss in any way.
-        jumps: Also of directions: the curvature of jumps along them.
+        jumps: The derivatives of the jumps, `(q, p)`.
         prior: Also of directions: the curvature of the penalty along them.
         scores: Also of labels `(W, n)`: the gradient of the data's share from the
             residuals of each label, `(labels, p)`.
@@ -123,7 +123,12 @@ def _masked(fit, inputs, index, count):
 
 def _jacobian(fit, count, x, inputs: Inputs, index) -> tuple[Array, Array]:
     residuals = _masked(fit, inputs, index, count)
-    values, forward, backward = linearise(lambda x: residuals(x).ravel(), x)
+    return _rows(lambda x: residuals(x).ravel(), x)
+
+
+def _rows(function, x) -> tuple[Array, Array]:
+    """Values `(m,)` and derivatives `(m, p)`, by whichever is less."""
+    values, forward, backward = linearise(function, x)
     if values.size < x.size:
         return values, _map(backward, jnp.eye(values.size, dtype=x.dtype))
     return values, _map(forward, jnp.eye(x.size, dtype=x.dtype)).T
@@ -163,9 +168,8 @@ def _gradient_noise(fit, x, inputs, directions, deviation):
     return _map(lambda v: deviation * backward(2 * forward(v))[0], directions)
 
 
-def _jumps(fit, x, inputs, directions):
-    _, forward, backward = linearise(lambda x: fit.jumps(x, inputs), x)
-    return jax.vmap(lambda v: 2 * backward(forward(v)))(directions)
+def _jumps(fit, x, inputs) -> Array:
+    return _rows(lambda x: fit.jumps(x, inputs), x)[1]
 
 
 def _prior(fit, x, inputs, directions):

@@ -95,13 +95,16 @@ def solve(
 
 
 def _dense(setup, programs, x, inputs, sums) -> Solution:
-    jumps, prior = (
-        _matrix(None if part is None else functools.partial(apply, x, inputs), x.size)
-        for part, apply in (
-            (setup.fit.jumps, programs.jumps),
-            (setup.fit.roughness, programs.prior),
-        )
-    )
+    jumps, prior = np.zeros((2, x.size, x.size))
+    if setup.fit.jumps is not None:
+        # In float64: of products in float32 the small eigenvalues would be rounding.
+        rows = np.asarray(programs.jumps(x, inputs), np.float64)
+        jumps = 2 * rows.T @ rows
+    if setup.fit.roughness is not None:
+        apply = functools.partial(programs.prior, x, inputs)
+        for rows, block in curvature.assemble(apply, x.size):
+            prior[rows] = block
+        prior = (prior + prior.T) / 2
     parts = covariance.collect(programs, x, inputs, setup.labels, jumps, prior)
     factors = covariance.factorise(parts.whole)
     inner = factors.inverse
@@ -140,11 +143,7 @@ def _low_rank(setup, programs, x, inputs, sums) -> Solution:
         )
 
     def apply(directions):
-        total = np.asarray(products(directions, ones), np.float64)
-        if setup.fit.jumps is not None:
-            more = programs.jumps(x, inputs, jnp.asarray(directions, jnp.float32))
-            total = total + np.asarray(more)
-        return total
+        return np.asarray(products(directions, ones), np.float64)
 
     ones = jnp.ones(setup.shape[-1])
     probe = rng.choice([-1.0, 1.0], (low_rank.BLOCK, x.size))
@@ -156,11 +155,8 @@ def _low_rank(setup, programs, x, inputs, sums) -> Solution:
     )
     eigen = low_rank.eigen(apply, prior, images, _MOST_RANK)
     vectors = eigen.vectors
-    own = np.diag(eigen.values)
-    if setup.fit.jumps is not None:
-        own = _along(lambda v: products(v, ones), vectors)
-    degrees = float(np.sum(np.diag(own) / (1 + eigen.values)))
-    found, scatter = setup.make_noise(sums, degrees), own
+    degrees = float(np.sum(eigen.values / (1 + eigen.values)))
+    found, scatter = setup.make_noise(sums, degrees), np.diag(eigen.values)
     if setup.is_overlapping:
         scatter = _scatter(setup, programs, x, inputs, found, vectors)
     elif _differ(found):
@@ -192,15 +188,6 @@ def _prior_of(setup, programs, x, inputs):
     if setup.fit.roughness is None:
         return np.zeros_like
     return functools.partial(programs.prior, x, inputs)
-
-
-def _matrix(apply, size) -> np.ndarray:
-    """The matrix of a program, or of nothing."""
-    result = np.zeros((size, size))
-    if apply is not None:
-        for rows, block in curvature.assemble(apply, size):
-            result[rows] = block
-    return (result + result.T) / 2
 
 
 def _scatter(setup, programs, x, inputs, found, vectors) -> np.ndarray:
