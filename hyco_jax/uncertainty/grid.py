@@ -97,9 +97,6 @@ def make_check(
     """
     if not models.physical.learned:
         return None
-    if models.own_states is not None:
-        logging.info("the error of the grid is not computed where states are fitted")
-        return None
     try:
         finer = refine_models(problem, settings, models)
     except ValueError as error:
