@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -16,7 +15,6 @@ from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models import coefficients, expansions, regularisation
 from hyco_jax.models.coefficients import Coefficient, Role
 from hyco_jax.problem import Problem
-from hyco_jax.training.smoothing import Term
 from hyco_jax.types import Array, Model, Params
 
 KINDS = {
@@ -139,8 +137,7 @@ class PhysicalModel(NamedTuple):
         penalty: Maps the params to a term of the loss, or None.
         roughness: The same as a convex function of the params in which physical values
             have the place of raw ones; the weights are there too, as `WEIGHTS`.
-        adapts: Penalties whose weights adapt, by coefficient, as functions of its
-            value.
+        adapts: Coefficients whose penalty's weight adapts.
     """
 
     model: Model
@@ -148,7 +145,7 @@ class PhysicalModel(NamedTuple):
     values: Callable[[Params], dict[str, Array]]
     penalty: Callable[[Params], Array] | None
     roughness: Callable[[Params], Array] | None = None
-    adapts: Mapping[str, Term] = MappingProxyType({})
+    adapts: tuple[str, ...] = ()
 
 
 def make_physical(
@@ -185,8 +182,7 @@ def make_physical(
 
     def roughness(values):
         return sum(
-            values[WEIGHTS][name] * term.penalty(values[name])
-            for name, term in terms.items()
+            values[WEIGHTS][name] * term(values[name]) for name, term in terms.items()
         )
 
     def penalty(params):
@@ -196,7 +192,7 @@ def make_physical(
         weights = {n: jnp.asarray(w, jnp.float32) for n, w in starts.items()}
         return {**model.init(key), WEIGHTS: weights}
 
-    adapts = {n: t for n, t in terms.items() if settings[n].smoothness == "auto"}
+    adapts = tuple(name for name in terms if settings[name].smoothness == "auto")
     return PhysicalModel(
         Model(init, model.predict), learned, values, penalty, roughness, adapts
     )
@@ -214,13 +210,10 @@ def _first_weight(options, domain):
     return 1e-2 * (max(domain.extent) ** order / (high - low)) ** degree
 
 
-def _make_term(options, domain) -> Term:
+def _make_term(options, domain) -> Callable[[Array], Array]:
     """The penalty of a coefficient as a function of its value."""
     penalty = regularisation.PENALTIES[options.roughness]
-    # The mean of bumps is that of their offset, which stays.
-    num_free = 0 if options.kind == "bumps" else 1
-    degree = regularisation.DEGREES[options.roughness]
-    return Term(lambda value: penalty(value, domain), degree, num_free)
+    return lambda value: penalty(value, domain)
 
 
 def make_coefficients(

@@ -43,9 +43,9 @@ def make_adapt(
 
         problem = smoothing.Problem(
             residuals,
-            lambda values, weights: physical.roughness({**values, WEIGHTS: weights}),
             lambda params: {**params, **physical.values(variables(params))},
-            {name: _make_term(physical, name) for name in physical.adapts},
+            lambda values, weights: physical.roughness({**values, WEIGHTS: weights}),
+            physical.adapts,
             num_observations,
             variance,
         )
@@ -53,8 +53,3 @@ def make_adapt(
         return state.replace(constants={**state.constants, WEIGHTS: weights})
 
     return adapt
-
-
-def _make_term(physical, name):
-    term = physical.adapts[name]
-    return term._replace(penalty=lambda values: term.penalty(values[name]))

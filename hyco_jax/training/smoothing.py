@@ -1,17 +1,21 @@
 """The weight of a smoothness penalty, adapted to what the data can tell.
 
-Read as a prior, a penalty w R(c) says how large R of a coefficient c is expected to be.
-The evidence, the likelihood of the data whatever c is, is largest where R has just that
-size (D. J. C. MacKay: Bayesian interpolation, Neural Computation 4, 1992, eq. 4.8):
+A larger weight w of a penalty R(c) moves the minimum of the loss and raises the misfit
+L; a smaller one lets more parameters, γ, follow the noise. The error of predictions at
+the observed places is estimated without knowing c by
 
-    w R(c) = γ σ² / n ,
+    L / (1 - γ/n)²       generalised cross-validation, or where somebody stated σ
+    L + 2 σ² γ/n         Mallows' C_p, the unbiased estimate of the predictive risk
 
-where n is the number of observations, σ² the variance of their noise in units of the
-loss, and γ the number of parameters of c that the data, and not the prior, determine:
-the trace of (H + w R'')⁻¹ H with the Gauss-Newton Hessian H of the real data's loss,
-less those on which R has no say, such as the mean. If nobody stated σ, it is estimated
-by the misfit, n/(n - γ) times the loss. Each call makes one step of this fixed-point
-iteration.
+(P. Craven, G. Wahba: Smoothing noisy data with spline functions, Numer. Math. 31, 1978;
+C. L. Mallows, Technometrics 15, 1973), with n the number of observations, σ² the
+variance of their noise in units of the loss, and γ the trace of (H + w R'')⁻¹ H, H the
+Gauss-Newton Hessian of the real data's loss. Both are least where
+
+    dL/d(log w) = -2 s dγ/d(log w) / n,    s = L n/(n - γ) or σ².
+
+Each call computes both sides at the present fit, linearised, and makes one step of a
+fixed-point iteration by the square root of their ratio: no other fit is needed.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,26 +26,12 @@ import jax.numpy as jnp
 
 from hyco_jax.types import Array, Params
 
-# Random directions by which the trace is estimated (M. F. Hutchinson, 1990), and
+# Random directions by which traces are estimated (M. F. Hutchinson, 1990), and
 # iterations of conjugate gradients for each: the modes that count come first.
 _PROBES = 4
 _ITERATIONS = 30
-# Of one call: far from the fixed point γ belongs to another fit.
+# Of one call: far from the fixed point both sides belong to another fit.
 _LARGEST_STEP = 10.0
-
-
-class Term(NamedTuple):
-    """The penalty of a coefficient.
-
-    Attributes:
-        penalty: Without its weight, a function of the coordinates.
-        degree: 2 for squares, 1 for absolute values.
-        num_free: Directions on which it has no say.
-    """
-
-    penalty: Callable[[Params], Array]
-    degree: int
-    num_free: int
 
 
 class Problem(NamedTuple):
@@ -50,90 +40,110 @@ class Problem(NamedTuple):
     Attributes:
         residuals: Maps the parameters to an array whose sum of squares is the loss of
             the real data.
-        prior: Maps parameters and weights to all other terms that are convex in what
-            `coordinates` gives, a function of that.
-        coordinates: What penalties are convex functions of.
-        terms: Of each coefficient with an adapted weight.
+        coordinates: Maps the parameters to what penalties are convex functions of.
+        prior: Maps coordinates and weights to the sum of all penalties; that of a
+            coefficient depends on its own parameters alone.
+        adapts: Names of coefficients whose weight adapts.
         num_observations: Number n.
         variance: σ² in units of the loss, if it is known.
     """
 
     residuals: Callable[[Params], Array]
-    prior: Callable[[Params, Mapping[str, Array]], Array]
     coordinates: Callable[[Params], Params]
-    terms: Mapping[str, Term]
+    prior: Callable[[Params, Mapping[str, Array]], Array]
+    adapts: tuple[str, ...]
     num_observations: int
     variance: float | None = None
+
+
+class Sides(NamedTuple):
+    """What a weight does, by coefficient.
+
+    Attributes:
+        misfit: L, ().
+        determined: γ, ().
+        bias: Of each name dL/d(log w).
+        fewer: Of each name -dγ/d(log w).
+    """
+
+    misfit: Array
+    determined: Array
+    bias: Mapping[str, Array]
+    fewer: Mapping[str, Array]
 
 
 def adapt(
     weights: Mapping[str, Array], params: Params, problem: Problem, key: Array
 ) -> dict[str, Array]:
-    """Makes one step towards the weights of largest evidence.
+    """Makes one step towards the weights of the least predictive error.
 
     Args:
-        weights: Of all penalties, by coefficient; those without a term stay.
+        weights: Of all penalties, by coefficient; those that don't adapt stay.
         params: Fitted parameters.
         problem: The fit.
         key: PRNG key of the random directions.
 
     Returns:
-        The weights; one whose penalty is 0 stays as it is.
+        The weights; one of which nothing can be said, as where the penalty is 0, stays.
     """
-    misfit, determined = _determined(weights, params, problem, key)
-    count = problem.num_observations
-    total = sum(jax.tree.leaves(determined))
-    variance = problem.variance
-    if variance is None:
+    found = compute_sides(weights, params, problem, key)
+    count, result = problem.num_observations, dict(weights)
+    noise = problem.variance
+    if noise is None:
         # A fit that has as many parameters as data says nothing of their noise.
-        variance = misfit * count / (count - jnp.minimum(total, 0.9 * count))
-    at, result = problem.coordinates(params), dict(weights)
-    for name, term in problem.terms.items():
-        # The mean of |x|^q / q under the prior exp(-|x|^q / q) is 1/q.
-        share = 2 / term.degree * (determined[name] - term.num_free)
-        wanted = share * variance / count
-        size = term.penalty(at)
-        factor = jnp.clip(
-            wanted / (weights[name] * size), 1 / _LARGEST_STEP, _LARGEST_STEP
-        )
-        # A prior that leaves the data no say is too strong to tell anything.
-        factor = jnp.where(share > 0, factor, 1 / _LARGEST_STEP)
-        sound = jnp.isfinite(factor) & (size > 0)
+        free = count - jnp.minimum(found.determined, 0.9 * count)
+        noise = found.misfit * count / free
+    for name in problem.adapts:
+        wanted = 2 * noise * found.fewer[name] / count
+        factor = jnp.sqrt(wanted / found.bias[name])
+        factor = jnp.clip(factor, 1 / _LARGEST_STEP, _LARGEST_STEP)
+        sound = jnp.isfinite(factor) & (found.bias[name] > 0)
         result[name] = jnp.where(sound, factor, 1.0) * weights[name]
     return result
 
 
-def _determined(weights, params, problem, key):
-    """The misfit, and how many parameters of each name the data determine."""
+def compute_sides(
+    weights: Mapping[str, Array], params: Params, problem: Problem, key: Array
+) -> Sides:
+    """Computes what the weights do at a fit, linearised; see `adapt`."""
     residuals, pull = jax.vjp(problem.residuals, params)
     # Solvers have written-out transposes, which JAX can't differentiate forward; the
     # transpose is linear, and its own transpose is the derivative.
     _, push = jax.vjp(lambda change: pull(change)[0], jnp.zeros_like(residuals))
     at, bend = jax.linearize(problem.coordinates, params)
     unbend = jax.linear_transpose(bend, params)
-    slope = jax.grad(lambda c: problem.prior(c, weights))
+    slope = jax.grad(lambda values: problem.prior(values, weights))
 
     def curvature(direction):
-        along = bend(direction)
-        return unbend(jax.jvp(slope, (at,), (along,))[1])[0]
+        return unbend(jax.jvp(slope, (at,), (bend(direction),))[1])[0]
 
     def hessian(direction):
         data = pull(push(direction)[0])[0]
         return jax.tree.map(lambda d, p: 2 * d + p, data, curvature(direction))
 
+    def solve(b):
+        return jax.scipy.sparse.linalg.cg(hessian, b, tol=1e-3, maxiter=_ITERATIONS)[0]
+
     def probe(key):
         noise = jax.random.normal(key, residuals.shape, residuals.dtype)
         b = jax.tree.map(lambda x: jnp.sqrt(2.0) * x, pull(noise)[0])
-        s, _ = jax.scipy.sparse.linalg.cg(hessian, b, tol=1e-3, maxiter=_ITERATIONS)
-        return {
-            name: sum(
-                jnp.vdot(x, y)
-                for x, y in zip(
-                    jax.tree.leaves(s[name]), jax.tree.leaves(b[name]), strict=True
-                )
-            )
-            for name in params
-        }
+        moved = solve(b)
+        return _dot(moved, b), _by_name(problem, moved, curvature(moved))
 
-    found = jax.lax.map(probe, jax.random.split(key, _PROBES))
-    return jnp.sum(residuals**2), jax.tree.map(jnp.mean, found)
+    determined, fewer = jax.lax.map(probe, jax.random.split(key, _PROBES))
+    pulls = unbend(slope(at))[0]
+    return Sides(
+        jnp.sum(residuals**2),
+        determined.mean(),
+        _by_name(problem, pulls, solve(pulls)),
+        jax.tree.map(jnp.mean, fewer),
+    )
+
+
+def _by_name(problem, one, other):
+    return {name: _dot(one[name], other[name]) for name in problem.adapts}
+
+
+def _dot(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return sum(jnp.vdot(x, y) for x, y in pairs)
