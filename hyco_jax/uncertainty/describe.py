@@ -131,7 +131,7 @@ def _warn(solution, chi2, is_wrong, is_robust) -> list[str]:
     if not solution.is_complete:
         sentences.append(
             "the data determine more of the field than was computed, so that its bands "
-            "are a little too wide"
+            "are too wide"
         )
     return sentences
 
