@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 from flax import linen as nn
 
 from hyco_jax import point_stages, report, stages
@@ -100,8 +101,8 @@ def fit(
             else:
                 loop.check_time(limit, "the scoring")
                 result = _score(scores, models, states, folder, workdir)
-                result = _with_noise(result, prepared, settings)
-                result = _with_grid(result, prepared, settings)
+                for what, add in (("noise", _with_noise), ("grid", _with_grid)):
+                    result = _unless_it_fails(what, add, result, prepared, settings)
                 results.save(result, folder)
                 if workdir is not None:
                     report.write(result, folder)
@@ -416,6 +417,22 @@ def _score(scores, models, states, folder, workdir) -> Result:
         {name: int(state.cycle) for name, state in states.items()},
         None if workdir is None else folder,
     )
+
+
+def _unless_it_fails(what, add, result, prepared, settings) -> Result:
+    """Adds to a result, which nothing that is said about it may cost."""
+    try:
+        return add(result, prepared, settings)
+    except Exception as error:
+        logging.debug("traceback", exc_info=True)
+        logging.warning(
+            "the ± of the %s is not known: %s; --config.uncertainty.%s=False leaves it "
+            "out",
+            what,
+            str(error).partition("\n")[0],
+            what,
+        )
+        return result
 
 
 def _with_noise(result, prepared, settings) -> Result:

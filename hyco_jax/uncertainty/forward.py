@@ -8,6 +8,7 @@ taken off. The transpose of the transpose would do too, but takes twice as long.
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from hyco_jax.types import Array
@@ -32,7 +33,16 @@ def linearise(
     def plain(x):
         return _evaluate(traced, [x])[0]
 
-    return values, jax.linearize(plain, x)[1], lambda change: pull(change)[0]
+    def backward(change):
+        return pull(change)[0]
+
+    try:
+        forward = jax.linearize(plain, x)[1]
+    except (ValueError, TypeError, NotImplementedError):
+        # Of steps that can't be rebuilt, such as a scan of checkpointed kernels.
+        _, push = jax.vjp(backward, jnp.zeros_like(values))
+        return values, lambda along: push(along)[0], backward
+    return values, forward, backward
 
 
 def _evaluate(closed: ClosedJaxpr, arguments):

