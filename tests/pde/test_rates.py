@@ -122,16 +122,22 @@ def test_central_fluxes_keep_the_energy_and_limited_ones_lose_some(
 
 @pytest.mark.parametrize("scheme", EULERIAN)
 @pytest.mark.parametrize("kind", ["centred", "staggered", "closed"])
-def test_the_axes_can_be_exchanged(scheme, kind):
-    domain = Domain((6, 6), (3.0, 3.0), kind != "closed")
-    u, v = random_flow(domain)
-    (s,) = split(states.uniform(domain, 1))
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_axes_can_be_exchanged(ndim, kind, scheme):
+    domain = Domain((5,) * ndim, (3.0,) * ndim, kind != "closed")
+    *velocity, s = *random_flow(domain), *split(states.uniform(domain, 1))
     rates = functools.partial(
         all_rates, eulerian if kind == "centred" else fluxes, scheme, domain
     )
-    along_x, along_y, of_density = rates(u, v, s)
-    expected = along_y.T, along_x.T, of_density.T
-    for one, other in zip(rates(v.T, u.T, s.T), expected, strict=True):
+    *along, of_density = rates(*velocity, s)
+
+    def turned(components, plane):
+        """What was the second axis, and the component along it, are the first."""
+        planes = *components[1:], components[0], plane
+        return [jnp.moveaxis(x, 0, -1) for x in planes]
+
+    expected = turned(along, of_density)
+    for one, other in zip(rates(*turned(velocity, s)), expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-14)
 
 
