@@ -72,6 +72,13 @@ def no_figures(monkeypatch):
 
 
 @pytest.fixture
+def coarse_pictures(monkeypatch):
+    """Draws with few pixels, which takes half the time."""
+    monkeypatch.setattr("hyco_jax.scoring.plots.DPI", 30)
+    monkeypatch.setattr("hyco_jax.scoring.plots.animation.DPI", 30)
+
+
+@pytest.fixture
 def no_warnings():
     """Makes warnings errors, but those that Matplotlib earns from newer pyparsing."""
     with warnings.catch_warnings():

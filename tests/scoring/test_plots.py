@@ -15,12 +15,7 @@ COEFFICIENTS = [
 FIELDS = ["fields_density.png", "fields_velocity.png"]
 PNG = [*COEFFICIENTS, *FIELDS, "nrmse.png", "history.png"]
 
-
-@pytest.fixture(autouse=True)
-def coarse_pictures(monkeypatch):
-    """Draws with few pixels, which takes half the time."""
-    monkeypatch.setattr(plots, "DPI", 30)
-    monkeypatch.setattr(animation, "DPI", 30)
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
 
 @pytest.mark.parametrize(
