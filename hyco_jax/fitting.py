@@ -174,8 +174,7 @@ def prepare(
 
 def _as_readings(problem, data) -> Observations:
     """Takes data on the grid whose initial states aren't given as readings."""
-    is_given = isinstance(data.initial, str) and data.initial == "given"
-    if isinstance(data.observed, Readings) or is_given:
+    if isinstance(data.observed, Readings) or data.is_initial_given:
         return data
     if problem.num_driven:
         raise ValueError(

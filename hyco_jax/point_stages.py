@@ -268,7 +268,7 @@ def _from_own_states(predict):
 
 
 def _raise_jump_weight(state, settings):
-    """For the next cycle; a weight that has not been reached yet is never passed."""
+    """Raises the weight of jumps, if there is one, for the next cycle."""
     if segments.JUMP_WEIGHT not in state.constants:
         return state
     physical = settings.physical

@@ -134,6 +134,10 @@ class TrainState:
         return {**self.constants, **self.params}
 
 
+# A trainer, all else bound: `(state, data, key)` -> the next state and metrics.
+TrainFn = Callable[[TrainState, Any, Array], tuple[TrainState, Metrics]]
+
+
 @struct.dataclass
 class Side:
     """One of the two models in a hybrid run.

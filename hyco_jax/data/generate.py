@@ -1,6 +1,8 @@
 """Observations that are simulated with the true coefficients of a problem."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from hyco_jax.config.schema import key
 from hyco_jax.data import simulation, speeds
 from hyco_jax.data.observations import Observations, Truth
 from hyco_jax.grids import precision, resampling
+from hyco_jax.grids.domain import Domain
 from hyco_jax.problem import Problem
 from hyco_jax.types import Array, Trajectories
 
@@ -154,15 +157,9 @@ def simulate(problem: Problem, settings: DataSettings, key: Array) -> Observatio
 
 
 def _simulate(problem, settings, key, num_test) -> np.ndarray:
-    """True states of all simulations, those for the test drawn apart and last.
+    """True states of all simulations, those for the test drawn apart and last."""
 
-    In float64: the many small steps of a fine grid drift in float32.
-    """
-    factor = settings.refine
-    fine = problem.domain.refined(factor)
-    make_step = problem.make_true_step or problem.make_step
-
-    def sample(key):
+    def sample(key, fine):
         u0 = problem.sample_u0(key, fine, settings.num_sims)
         if not num_test:
             return u0
@@ -170,6 +167,48 @@ def _simulate(problem, settings, key, num_test) -> np.ndarray:
         other = problem.sample_u0(jax.random.fold_in(key, 1), fine, num_test + 1)
         return jnp.concatenate([u0, other[1:]])
 
+    factor = settings.refine
+    return true_states(
+        problem,
+        factor,
+        lambda key, fine: jax.jit(functools.partial(sample, fine=fine))(key),
+        key,
+        settings.num_steps,
+        lambda u, fine: resampling.restrict(u, factor, problem.quantities, fine),
+    )
+
+
+def true_states(
+    problem: Problem,
+    factor: int,
+    sample: Callable[[Array, Domain], Array],
+    key: Array,
+    num_steps: int,
+    read: Callable[[Array, Domain], Array],
+    spin_up: int = 0,
+) -> np.ndarray:
+    """Simulates a problem with its true coefficients on a finer grid.
+
+    In float64: the many small steps of a fine grid drift in float32.
+
+    Args:
+        problem: The physical system.
+        factor: How many times finer that grid is, and the time step.
+        sample: Maps the key and that grid to initial states on it.
+        key: PRNG key.
+        num_steps: Steps T of a record.
+        read: Maps a state on that grid, and the grid, to what is recorded of it.
+        spin_up: Steps before the record begins.
+
+    Returns:
+        The records, shape `(N, T + 1, *S, C)`, float32.
+
+    Raises:
+        ValueError: If a simulation blows up or is faster than its substeps were planned
+            for, or JAX was told to leave the CPU out.
+    """
+    fine = problem.domain.refined(factor)
+    make_step = problem.make_true_step or problem.make_step
     with precision.float64_on_cpu() as device:
         values = {
             name: np.asarray(value, np.float64)
@@ -179,21 +218,20 @@ def _simulate(problem, settings, key, num_test) -> np.ndarray:
         states = simulation.simulate(
             make_step(fine, problem.dt / factor, largest),
             jax.tree.map(jnp.asarray, values),
-            jax.jit(sample)(jax.device_put(key, device)).astype(float),
-            settings.num_steps,
+            sample(jax.device_put(key, device), fine).astype(float),
+            spin_up + num_steps,
             factor,
-            lambda u: resampling.restrict(u, factor, problem.quantities, fine),
+            lambda u: read(u, fine),
         )
         # What float32 can't hold becomes inf, which is found next.
         with np.errstate(over="ignore"):
-            states = np.asarray(states).astype(np.float32)
-    check_finite(problem, states)
+            states = np.asarray(states[:, spin_up:]).astype(np.float32)
+    _check_finite(problem, states)
     speeds.check_truth(problem, states)
     return states
 
 
-def check_finite(problem: Problem, states: np.ndarray):
-    """Raises a ValueError if simulated states `(N, T + 1, *S, C)` blew up."""
+def _check_finite(problem, states):
     bad = ~np.isfinite(states).all(axis=tuple(range(2, states.ndim)))
     if bad.any():
         step, sim = np.argwhere(bad.T)[0]

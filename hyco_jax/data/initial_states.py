@@ -114,11 +114,9 @@ def _with_images(readings, domain):
     """With those of a periodic box's neighbours that may be nearest."""
     if not domain.periodic:
         return readings
-    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * domain.ndim), axis=-1)
-    extent = np.array(domain.extent)
-    parts = []
-    for shift in shifts.reshape(-1, domain.ndim):
-        position = readings.position + shift * extent
+    extent, parts = np.array(domain.extent), []
+    for shift in _neighbours(domain):
+        position = readings.position + shift
         near = (np.abs(position / extent - 0.5) <= 1).all(axis=1)
         moved = dataclasses.replace(readings, position=position)
         parts.append(moved.select(near))
@@ -127,6 +125,12 @@ def _with_images(readings, domain):
         for name in readings.arrays
     }
     return dataclasses.replace(readings, **together)
+
+
+def _neighbours(domain):
+    """Shifts `(3^D, D)` to the box itself and all that touch it."""
+    steps = np.stack(np.meshgrid(*[[-1, 0, 1]] * domain.ndim), axis=-1)
+    return steps.reshape(-1, domain.ndim) * np.array(domain.extent)
 
 
 def _places(domain, axis):
@@ -218,8 +222,7 @@ def _choose_smoothing(places, values, domain):
 
 def _surface(places, values, smoothing, domain):
     if domain.periodic:
-        shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * domain.ndim), axis=-1)
-        shifts = shifts.reshape(-1, domain.ndim) * np.array(domain.extent)
+        shifts = _neighbours(domain)
         places = (places[None] % np.array(domain.extent) + shifts[:, None]).reshape(
             -1, domain.ndim
         )

@@ -79,6 +79,11 @@ class Observations:
                 )
 
     @property
+    def is_initial_given(self) -> bool:
+        """Whether the states at t = 0 are those of data on the grid."""
+        return isinstance(self.initial, str) and self.initial == "given"
+
+    @property
     def num_steps(self) -> int:
         """Number T of steps after t = 0."""
         return self.observed.states.shape[1] - 1
@@ -163,8 +168,7 @@ def check(
     _check_shapes(states, weights, domain, meanings.num_channels(quantities))
     _check_splits(observations, len(states))
     known = meanings.num_known(quantities)
-    is_given = isinstance(observations.initial, str) and observations.initial == "given"
-    _check_values(states, weights, known, is_given)
+    _check_values(states, weights, known, observations.is_initial_given)
     _check_sigma(observations.sigma, states.shape[-1] - known, states.shape[-1])
     truth = observations.truth
     if truth is not None and truth.states.shape != states.shape:

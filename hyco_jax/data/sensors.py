@@ -3,15 +3,13 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key
-from hyco_jax.data import generate, simulation
+from hyco_jax.data import generate
 from hyco_jax.data.observations import Observations, Truth
 from hyco_jax.data.readings import Readings
-from hyco_jax.grids import precision
 from hyco_jax.grids import quantities as meanings
 from hyco_jax.grids.domain import Domain
 from hyco_jax.problem import Problem
@@ -68,7 +66,15 @@ def observe(problem: Problem, settings: SensorSettings, key: Array) -> Observati
     """
     _check(problem, settings)
     sim_key, noise_key = jax.random.split(key)
-    states = _simulate(problem, settings, sim_key)
+    states = generate.true_states(
+        problem,
+        settings.refine,
+        lambda key, fine: problem.sample_u0(key, fine, settings.num_sims),
+        sim_key,
+        settings.num_steps + settings.forecast_steps,
+        lambda u, fine: _at_centres(u, settings.refine, fine.ndim),
+        settings.spin_up,
+    )
     domain, last = problem.domain, settings.num_steps
     std = states[:, : last + 1].std(axis=(0, 1, *range(2, 2 + domain.ndim)))
     noise = np.asarray(jax.random.normal(noise_key, states.shape))
@@ -134,34 +140,6 @@ def _places(domain: Domain, settings) -> list[np.ndarray]:
         np.floor((low + share * (high - low)) * size).astype(int)
         for size, (low, high) in zip(domain.resolution, settings.region, strict=True)
     ]
-
-
-def _simulate(problem, settings, key) -> np.ndarray:
-    """True values at the cell centres, `(N, T + 1, *S, C)`, simulated in float64."""
-    factor = settings.refine
-    fine = problem.domain.refined(factor)
-    num_steps = settings.num_steps + settings.forecast_steps
-    make_step = problem.make_true_step or problem.make_step
-    with precision.float64_on_cpu() as device:
-        values = {
-            name: np.asarray(value, np.float64)
-            for name, value in problem.true_values(fine).items()
-        }
-        largest = {name: float(value.max()) for name, value in values.items()}
-        u0 = problem.sample_u0(
-            jax.device_put(key, device), fine, settings.num_sims
-        ).astype(float)
-        states = simulation.simulate(
-            make_step(fine, problem.dt / factor, largest),
-            jax.tree.map(jnp.asarray, values),
-            u0,
-            settings.spin_up + num_steps,
-            factor,
-            lambda u: _at_centres(u, factor, fine.ndim),
-        )
-        states = np.asarray(states[:, settings.spin_up :]).astype(np.float32)
-    generate.check_finite(problem, states)
-    return states
 
 
 def _at_centres(u, factor, ndim):

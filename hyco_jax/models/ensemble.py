@@ -4,17 +4,14 @@ Members differ in their initial weights and batches alone (B. Lakshminarayanan e
 2017); the parameters of all lead with an axis of members.
 """
 
-from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from hyco_jax.types import Array, Metrics, Model, Params, PredictFn, Query, TrainState
-
-# Maps a trainer's state, data and a key to the next state and metrics.
-TrainFn = Callable[[TrainState, Any, Array], tuple[TrainState, Metrics]]
+from hyco_jax.types import Array, Model, Params, PredictFn, Query, TrainFn, TrainState
 
 
 class Ensemble(NamedTuple):

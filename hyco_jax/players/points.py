@@ -18,11 +18,10 @@ from hyco_jax.data.placement import Placed, PointReal
 from hyco_jax.grids.domain import Domain
 from hyco_jax.hybrid import Player
 from hyco_jax.models.segments import JUMP_WEIGHT, Answer
-from hyco_jax.players.samples import TrainFn
 from hyco_jax.players.windows import Exchange, SampleFn
 from hyco_jax.training import losses
 from hyco_jax.training.full_batch import PartLossesFn
-from hyco_jax.types import Array, Params, PredictFn, Query, Samples
+from hyco_jax.types import Array, Params, PredictFn, Query, Samples, TrainFn
 
 Generate = Callable[[Params, PointReal, Array], object]
 

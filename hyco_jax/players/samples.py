@@ -7,9 +7,7 @@ import jax.numpy as jnp
 from hyco_jax.data import augment
 from hyco_jax.hybrid import Player
 from hyco_jax.training import losses
-from hyco_jax.types import Array, Metrics, PredictFn, Query, Samples, TrainState
-
-TrainFn = Callable[[TrainState, tuple, Array], tuple[TrainState, Metrics]]
+from hyco_jax.types import Array, PredictFn, Query, Samples, TrainFn
 
 
 def make_player(

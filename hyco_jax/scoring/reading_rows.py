@@ -70,27 +70,21 @@ def make_judge(
     names = meanings.channel_names(problem.quantities)
     channels = np.array([names.index(name) for name in readings.names])
 
-    def reader(answer):
-        """Predicts all readings from the answer to `query`."""
-
-        @jax.jit
-        def read(params, query):
-            answers = answer(params, query)
-            return answers[where[:, 0], where[:, 1]][:, channels]
-
-        return lambda params, partner=None: np.asarray(read(params, query), np.float64)
-
     answers = {name: model.predict for name, model in models.by_name.items()}
     if models.own_states is not None and is_own:
         is_trained = np.isin(query.sim, observations.train).reshape(-1, 1, 1)
         answers["physical"] = _from_own_states(answers["physical"], is_trained)
     if models.ensemble is not None:
         answers["spread"] = models.ensemble.spread
-    predict = {name: reader(answer) for name, answer in answers.items()}
+    predict = {
+        name: _make_reader(answer, query, where, channels)
+        for name, answer in answers.items()
+    }
     if placed.real.pieces is not None and not is_field and is_own:
+        asked = placement.all_points_in_pieces(readings, placed, problem.dt)
         for name in answers.keys() - {"physical"}:
-            predict[name] = _reader_in_pieces(
-                answers[name], readings, placed, problem, channels
+            predict[name] = _make_reader(
+                answers[name], *asked, channels, problem.resampling
             )
     truth = fitted.true_values(problem, models, observations.truth)
     rows = scores.splits(observations, ~placed.is_used)
@@ -110,22 +104,24 @@ def _from_own_states(predict, is_trained):
     return answer
 
 
-def _reader_in_pieces(predict, readings, placed, problem, channels):
-    """Predicts readings from the beginning of their segments on."""
-    query, where = placement.all_points_in_pieces(readings, placed, problem.dt)
+def _make_reader(answer, query, where, channels, resampling=None):
+    """Predicts all readings from the answer to a query.
+
+    With a resampling it starts from the states that a partner fitted, if there is one.
+    """
 
     @jax.jit
     def read(params, query):
-        return predict(params, query)[where[:, 0], where[:, 1]][:, channels]
+        return answer(params, query)[where[:, 0], where[:, 1]][:, channels]
 
-    def predict_all(params, partner=None):
+    def predict(params, partner=None):
         asked = query
-        if partner is not None:
-            states = problem.resampling.to_data(partner[STATES])
+        if partner is not None and resampling is not None:
+            states = resampling.to_data(partner[STATES])
             asked = query.replace(u0=states.reshape(query.u0.shape))
         return np.asarray(read(params, asked), np.float64)
 
-    return predict_all
+    return predict
 
 
 def score_cycle(judge: Judge, stage: str, state: HybridState) -> dict[str, float]:

@@ -13,6 +13,7 @@ from flax import struct
 from jax.flatten_util import ravel_pytree
 
 from hyco_jax.data.augment import Part
+from hyco_jax.training import losses
 from hyco_jax.types import Array, Params, PredictFn
 
 
@@ -105,12 +106,8 @@ def make_least_squares(
     def residuals(x, inputs, part, index):
         samples = part.take(index)
         answers = predict(params_of(x, inputs), samples.query)
-        targets = samples.targets
-        weights = jnp.broadcast_to(samples.weights, targets.shape)
-        seen = weights > 0
-        gap = jnp.where(seen, answers - jnp.where(seen, targets, 0), 0)
-        scaled = jnp.sqrt(weights / part.count) * gap
-        return scaled.reshape(len(targets), -1, targets.shape[-1])
+        found = losses.residuals(answers, samples) / jnp.sqrt(1.0 * part.count)
+        return found.reshape(len(found), -1, found.shape[-1])
 
     def coordinates(x, inputs):
         params = params_of(x, inputs)
