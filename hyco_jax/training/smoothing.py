@@ -23,7 +23,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
+from hyco_jax.training.forward import linearise
 from hyco_jax.types import Array, Params
 
 # Random directions by which traces are estimated (M. F. Hutchinson, 1990), and
@@ -107,10 +109,8 @@ def compute_sides(
     weights: Mapping[str, Array], params: Params, problem: Problem, key: Array
 ) -> Sides:
     """Computes what the weights do at a fit, linearised; see `adapt`."""
-    residuals, pull = jax.vjp(problem.residuals, params)
-    # Solvers have written-out transposes, which JAX can't differentiate forward; the
-    # transpose is linear, and its own transpose is the derivative.
-    _, push = jax.vjp(lambda change: pull(change)[0], jnp.zeros_like(residuals))
+    x, unravel = ravel_pytree(params)
+    residuals, forward, backward = linearise(lambda x: problem.residuals(unravel(x)), x)
     at, bend = jax.linearize(problem.coordinates, params)
     unbend = jax.linear_transpose(bend, params)
     slope = jax.grad(lambda values: problem.prior(values, weights))
@@ -119,7 +119,7 @@ def compute_sides(
         return unbend(jax.jvp(slope, (at,), (bend(direction),))[1])[0]
 
     def hessian(direction):
-        data = pull(push(direction)[0])[0]
+        data = unravel(backward(forward(ravel_pytree(direction)[0])))
         return jax.tree.map(lambda d, p: 2 * d + p, data, curvature(direction))
 
     def solve(b):
@@ -127,7 +127,7 @@ def compute_sides(
 
     def probe(key):
         noise = jax.random.normal(key, residuals.shape, residuals.dtype)
-        b = jax.tree.map(lambda x: jnp.sqrt(2.0) * x, pull(noise)[0])
+        b = jax.tree.map(lambda x: jnp.sqrt(2.0) * x, unravel(backward(noise)))
         moved = solve(b)
         return _dot(moved, b), _by_name(problem, moved, curvature(moved))
 

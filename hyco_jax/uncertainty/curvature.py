@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax.calls import compiler_options
+from hyco_jax.training.forward import linearise
 from hyco_jax.types import Array
-from hyco_jax.uncertainty.forward import linearise
 from hyco_jax.uncertainty.residuals import Inputs, LeastSquares
 
 # Entries of residuals that are in memory at once: 64 MB each of what a step keeps.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import hyco_jax
-from hyco_jax.uncertainty import estimate, forward
+from hyco_jax.training import forward
+from hyco_jax.uncertainty import estimate
 from tests import ring
 
 

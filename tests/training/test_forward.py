@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax.uncertainty.forward import linearise
+from hyco_jax.training.forward import linearise
 
 
 @jax.custom_vjp
