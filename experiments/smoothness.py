@@ -15,9 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hyco_jax import fitting, pde, stages
+from hyco_jax import fitting, pde
 from hyco_jax.config import experiment, schema
-from hyco_jax.data import generate
 from hyco_jax.models.physical import WEIGHTS
 from hyco_jax.scoring import metrics
 from hyco_jax.scoring.table import format_number
@@ -75,8 +74,7 @@ def _make_fit(case, seed, changes):
     changes = {"seed": seed, "mode": "physical", "coefficients": {name: changes}}
     settings = schema.from_dict(settings, changes)
     problem = module.make_problem(settings.pde, settings.data)
-    key = stages.seeded_key(seed, stages.DATA)
-    data = generate.simulate(problem, settings.data, key)
+    data = experiment.make_data(settings, module, problem)
     prepared = fitting.prepare(problem, data, settings)
     (stage,), models = prepared.plan.stages, prepared.models
     truth = problem.true_values(problem.physics_domain)[name]

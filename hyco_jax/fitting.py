@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from absl import logging
 from flax import linen as nn
 
-from hyco_jax import point_stages, report, stages
+from hyco_jax import error_bars, point_stages, report, stages
 from hyco_jax import result as results
 from hyco_jax import settings as all_settings
 from hyco_jax.config import schema
@@ -31,10 +30,9 @@ from hyco_jax.running import workdir as workdirs
 from hyco_jax.running.time_limit import TimeLimit
 from hyco_jax.scoring import reading_rows, rows, table
 from hyco_jax.settings import Settings
-from hyco_jax.stages import Models, Plan
-from hyco_jax.types import HybridState, Model, Params
-from hyco_jax.uncertainty import estimate as estimates
-from hyco_jax.uncertainty import grid, mcmc
+from hyco_jax.stages import Prepared
+from hyco_jax.types import HybridState, Model
+from hyco_jax.uncertainty import mcmc
 
 
 def fit(
@@ -101,32 +99,13 @@ def fit(
             else:
                 loop.check_time(limit, "the scoring")
                 result = _score(scores, models, states, folder, workdir)
-                for what, add in (("noise", _with_noise), ("grid", _with_grid)):
-                    result = _unless_it_fails(what, add, result, prepared, settings)
+                result = error_bars.add(result, prepared, settings)
                 results.save(result, folder)
                 if workdir is not None:
                     report.write(result, folder)
             if events is not None:
                 events.add_figures(folder / "figures")
             return result
-
-
-class Prepared(NamedTuple):
-    """A problem with its data, checked and ready to be fitted.
-
-    Attributes:
-        problem: The physical system, its substeps planned for the data.
-        data: What was observed.
-        placed: What is trained on, where it is at points.
-        models: Both models.
-        plan: What is trained.
-    """
-
-    problem: Problem
-    data: Observations
-    placed: Placed | None
-    models: Models
-    plan: Plan
 
 
 def content(data: Observations, placed: Placed | None = None) -> Any:
@@ -416,72 +395,6 @@ def _score(scores, models, states, folder, workdir) -> Result:
         {name: int(state.cycle) for name, state in states.items()},
         None if workdir is None else folder,
     )
-
-
-def _unless_it_fails(what, add, result, prepared, settings) -> Result:
-    """Adds to a result, which nothing that is said about it may cost."""
-    try:
-        return add(result, prepared, settings)
-    except Exception as error:
-        logging.debug("traceback", exc_info=True)
-        logging.warning(
-            "the ± of the %s is not known: %s; --config.uncertainty.%s=False leaves it "
-            "out",
-            what,
-            str(error).partition("\n")[0],
-            what,
-        )
-        return result
-
-
-def _with_noise(result, prepared, settings) -> Result:
-    """Adds how well the data determine the coefficients."""
-    if not settings.uncertainty.noise:
-        return result
-    found = estimates.estimate(
-        *prepared,
-        _physical_rows(result),
-        result.rows,
-        settings.uncertainty,
-        settings.physical.window_chunk,
-    )
-    columns, arrays = dict(result.rows), dict(result.arrays)
-    for row, estimate in found.items():
-        columns[row] = {**columns[row], **estimate.columns}
-        arrays |= estimate.arrays
-    return dataclasses.replace(
-        result,
-        rows=columns,
-        arrays=arrays,
-        uncertainty={row: estimate.summary for row, estimate in found.items()},
-    )
-
-
-def _with_grid(result, prepared, settings) -> Result:
-    """Adds what the grid does to the coefficients."""
-    if not settings.uncertainty.grid or settings.mode == "synthetic":
-        return result
-    check = grid.make_check(settings, *prepared)
-    if check is None:
-        return result
-    columns, arrays, moved = dict(result.rows), dict(result.arrays), None
-    for row, params in _physical_rows(result).items():
-        found = check(row, params, moved)
-        if found is not None:
-            moved = found.moved
-            columns[row] = {**columns[row], **found.columns}
-            arrays |= found.arrays
-            grid.warn(row, columns[row], arrays)
-    return dataclasses.replace(result, rows=columns, arrays=arrays)
-
-
-def _physical_rows(result) -> dict[str, Params]:
-    """The physical model's parameters, by the row that was trained."""
-    return {
-        row: trained.params
-        for row, trained in result.trained.items()
-        if table.ROW_STAGE.get(row, ("", ""))[1] == "physical"
-    }
 
 
 def seconds_of(folder: Path) -> dict[str, float]:

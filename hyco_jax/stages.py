@@ -89,6 +89,24 @@ class Plan(NamedTuple):
     fitted: PredictFn
 
 
+class Prepared(NamedTuple):
+    """A problem with its data, checked and ready to be fitted.
+
+    Attributes:
+        problem: The physical system, its substeps planned for the data.
+        data: What was observed.
+        placed: What is trained on, where it is at points.
+        models: Both models.
+        plan: What is trained.
+    """
+
+    problem: Problem
+    data: Observations
+    placed: Placed | None
+    models: Models
+    plan: Plan
+
+
 class _Records(NamedTuple):
     """Static facts of what each model is trained on, and of what is scored."""
 

@@ -225,14 +225,16 @@ def _get_data(experiment, module, problem, folder) -> tuple[Observations, Path]:
             f"{path} does not exist; add 'generate' to --config.tasks, or set "
             "--config.data.path"
         )
-    key = stages.seeded_key(experiment.seed, stages.DATA)
-    observations = _make_data(experiment, module, problem, key)
+    observations = make_data(experiment, module, problem)
     checked = observations_file.check(observations, problem.domain, problem.quantities)
     return checked, path
 
 
-def _make_data(experiment, module, problem, key) -> Observations:
-    """What the PDE's file reads at points, else simulated data on the grid."""
+def make_data(
+    experiment: Experiment, module: ModuleType, problem: Problem
+) -> Observations:
+    """Makes what the PDE's file reads at points, else simulated data on the grid."""
+    key = stages.seeded_key(experiment.seed, stages.DATA)
     if experiment.data.at_points:
         return module.observe(problem, experiment.data, key)
     return generate.simulate(problem, experiment.data, key)

@@ -1,0 +1,74 @@
+"""What the ± of coefficients costs beside the fit itself.
+
+    python -m experiments.benchmarks.error_bars [--only kuramoto_sivashinsky heat:field]
+
+Fits the physical model alone, and then computes the ± of the noise and that of the
+grid, each with its compilation and nothing in a cache. Printed are seconds of clock.
+"""
+
+import argparse
+import dataclasses
+import importlib
+import time
+
+import hyco_jax
+from hyco_jax import error_bars, fitting, pde
+from hyco_jax.config import experiment, schema
+
+# Numbers, expansions and fields.
+CASES = (
+    "kuramoto_sivashinsky",
+    "advection",
+    "heat:spectral",
+    "gray_scott",
+    "heat",
+    "burgers",
+    "heat:field",
+    "kolmogorov",
+)
+
+
+def main():
+    """Prints a row for each config."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=CASES, help="system:variant")
+    options = parser.parse_args()
+    print("| config | parameters | fit, s | noise, s | grid, s |")
+    print("| --- | --: | --: | --: | --: |", flush=True)
+    for config in options.only:
+        print(_row(config), flush=True)
+
+
+def _row(config: str) -> str:
+    problem, data, settings = _read(config)
+    without = hyco_jax.UncertaintySettings(noise=False, grid=False)
+    result = hyco_jax.fit(
+        problem, data, dataclasses.replace(settings, uncertainty=without)
+    )
+    prepared = fitting.prepare(problem, data, settings)
+    seconds = []
+    for add in (error_bars.with_noise, error_bars.with_grid):
+        begin = time.perf_counter()
+        result = add(result, prepared, settings)
+        seconds.append(time.perf_counter() - begin)
+    learned = prepared.models.physical.learned
+    params = result.trained["physical_alone"].params
+    count = sum(params[name].size for name in learned)
+    fit = result.rows["physical_alone"]["seconds"]
+    return f"| {config} | {count} | {fit:.1f} | {seconds[0]:.1f} | {seconds[1]:.1f} |"
+
+
+def _read(config):
+    system, _, variant = config.partition(":")
+    module = pde.find(system)
+    values = importlib.import_module(f"configs.{system}").get_config(
+        variant or "default"
+    )
+    settings = schema.from_dict(experiment.template(module), values)
+    settings = schema.from_dict(settings, {"mode": "physical"})
+    problem = module.make_problem(settings.pde, settings.data)
+    return problem, experiment.make_data(settings, module, problem), settings
+
+
+if __name__ == "__main__":
+    main()
