@@ -35,12 +35,14 @@ class Parts(NamedTuple):
         jumps: What residuals without noise add to it, `(p, p)`.
         prior: P, `(p, p)`.
         scores: Gradients of the data's share from each group of residuals, `(G, p)`.
+        sums: Of squares of each channel's residuals, `(C,)`.
     """
 
     by_channel: np.ndarray
     jumps: np.ndarray
     prior: np.ndarray
     scores: np.ndarray
+    sums: np.ndarray
 
     @property
     def data(self) -> np.ndarray:
@@ -70,7 +72,6 @@ def collect(
     x: Array,
     inputs: Inputs,
     labels: np.ndarray,
-    jumps: np.ndarray,
     prior: np.ndarray,
 ) -> Parts:
     """Computes the derivatives of all residuals, some samples at a time.
@@ -80,23 +81,27 @@ def collect(
         x: The fitted parameters.
         inputs: Data and constants.
         labels: The group of each residual, 0 to G - 1, shape `(W, n)`.
-        jumps: Of residuals without noise, `(p, p)`.
         prior: P, `(p, p)`.
     """
     count, per_sample = labels.shape
-    by_channel = scores = 0
+    by_channel = scores = sums = 0
+    jumps = np.zeros((x.size, x.size))
     for first in range(0, count, curvature.num_samples):
         index = np.arange(first, first + curvature.num_samples)
-        values, rows = curvature.jacobian(x, inputs, index)
+        values, rows, _, jump_rows = curvature.jacobian(x, inputs, index)
         rows = np.asarray(rows, np.float64).reshape(len(index), per_sample, -1, x.size)
         values = np.asarray(values, np.float64).reshape(rows.shape[:-1])
+        sums = sums + np.sum(values**2, axis=(0, 1))
+        # In float64: of products in float32 the small eigenvalues would be rounding.
+        jump_rows = np.asarray(jump_rows, np.float64)
+        jumps += 2 * jump_rows.T @ jump_rows
         each = [rows[:, :, c].reshape(-1, x.size) for c in range(rows.shape[2])]
         by_channel = by_channel + 2 * np.stack([r.T @ r for r in each])
         pulls = 2 * np.einsum("bncp,bnc->bnp", rows, values).reshape(-1, x.size)
         group = labels[np.minimum(index, count - 1)].ravel()
         one_hot = group == np.arange(labels.max() + 1)[:, None]
         scores = scores + one_hot.astype(np.float64) @ pulls
-    return Parts(by_channel, jumps, prior, scores)
+    return Parts(by_channel, jumps, prior, scores, sums)
 
 
 class Factors(NamedTuple):

@@ -29,7 +29,8 @@ class Curvature(NamedTuple):
 
     Attributes:
         jacobian: Also of the samples' index `(B,)`: residuals `(m,)` and their
-            derivatives `(m, p)`, for samples beyond the last one 0.
+            derivatives `(m, p)`, for samples beyond the last one 0, and likewise of
+            the jumps, `(q,)` and `(q, p)`.
         products: Also of directions `(k, p)` and a variance for each channel `(C,)`:
             with variances of 1 the curvature of the data's share along them, else with
             each square multiplied by its channel's.
@@ -37,7 +38,6 @@ class Curvature(NamedTuple):
             arrays, in their shape `(...)`: how the gradient along each direction
             changes with each of their entries, by a deviation, `(k, ...)`; for arrays
             that enter the loss in any way.
-        jumps: The derivatives of the jumps, `(q, p)`.
         prior: Also of directions: the curvature of the penalty along them.
         scores: Also of labels `(W, n)`: the gradient of the data's share from the
             residuals of each label, `(labels, p)`.
@@ -46,10 +46,9 @@ class Curvature(NamedTuple):
         num_samples: A chunk of samples.
     """
 
-    jacobian: Callable[..., tuple[Array, Array]]
+    jacobian: Callable[..., tuple[Array, Array, Array, Array]]
     products: Callable[..., Array]
     gradient_noise: Callable[..., Array]
-    jumps: Callable[..., Array]
     prior: Callable[..., Array]
     scores: Callable[..., Array]
     sums: Callable[..., Array]
@@ -81,7 +80,6 @@ def make_curvature(
         compiled(functools.partial(_jacobian, fit, count)),
         compiled(functools.partial(_products, fit=fit, chunk=chunk)),
         compiled(functools.partial(_gradient_noise, fit)),
-        compiled(functools.partial(_jumps, fit)),
         compiled(functools.partial(_prior, fit)),
         compiled(functools.partial(_scores, fit), static_argnames="num_labels"),
         compiled(functools.partial(_sums, whole)),
@@ -121,9 +119,22 @@ def _masked(fit, inputs, index, count):
     return lambda x: valid * fit.residuals(x, inputs, part, safe)
 
 
-def _jacobian(fit, count, x, inputs: Inputs, index) -> tuple[Array, Array]:
+def _jacobian(fit, count, x, inputs: Inputs, index) -> tuple[Array, ...]:
     residuals = _masked(fit, inputs, index, count)
-    return _rows(lambda x: residuals(x).ravel(), x)
+    if fit.with_jumps is None:
+        values, rows = _rows(lambda x: residuals(x).ravel(), x)
+        return values, rows, jnp.zeros(0), jnp.zeros((0, x.size))
+    part = fit.part(inputs.real)
+    valid = (index < count).astype(jnp.float32)[:, None]
+    safe = jnp.minimum(index, count - 1)
+
+    def both(x):
+        found, jumps = fit.with_jumps(x, inputs, part, safe)
+        return valid[..., None] * found, valid * jumps
+
+    size = jax.eval_shape(both, x)[0].size
+    values, rows = _rows(lambda x: jnp.concatenate([r.ravel() for r in both(x)]), x)
+    return values[:size], rows[:size], values[size:], rows[size:]
 
 
 def _rows(function, x) -> tuple[Array, Array]:
@@ -166,10 +177,6 @@ def _gradient_noise(fit, x, inputs, directions, deviation):
     clean = jnp.where(jnp.isfinite(measured), measured, 0)
     _, backward = jax.vjp(residuals, clean)
     return _map(lambda v: deviation * backward(2 * forward(v))[0], directions)
-
-
-def _jumps(fit, x, inputs) -> Array:
-    return _rows(lambda x: fit.jumps(x, inputs), x)[1]
 
 
 def _prior(fit, x, inputs, directions):

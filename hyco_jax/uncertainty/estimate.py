@@ -128,9 +128,9 @@ def least_squares(
         fitted: The fitted parameters, by name.
     """
     player, is_grid = plan.players["physical"], placed is None
-    predict, jumps = plan.fitted, None
+    predict, with_jumps = plan.fitted, None
     if models.own_states is not None:
-        predict, jumps = _from_own_states(models, placed)
+        predict, with_jumps = _from_own_states(models, placed)
     return residuals.make_least_squares(
         predict,
         lambda real: player.augment(real, None, 0.0)[0],
@@ -139,7 +139,7 @@ def least_squares(
         with_data=residuals.with_windows if is_grid else residuals.with_readings,
         values=models.physical.values,
         roughness=models.physical.roughness,
-        jumps=jumps,
+        with_jumps=with_jumps,
     )
 
 
@@ -147,15 +147,13 @@ def _from_own_states(models, placed):
     """What a model with fitted states says of the readings, and its jumps."""
     unit = np.sqrt(point_stages.jump_unit(placed))
 
-    def predict(params, query):
-        return models.own_states(params, query).values
+    def with_jumps(params, query):
+        found = models.own_states(params, query)
+        share = params[segments.JUMP_WEIGHT] / max(found.jumps[0].size, 1)
+        scaled = found.jumps / jnp.asarray(unit, found.jumps.dtype)
+        return found.values, jnp.sqrt(share) * scaled
 
-    def jumps(params, real):
-        found = models.own_states(params, real.records.query).jumps
-        share = params[segments.JUMP_WEIGHT] / max(found.size, 1)
-        return jnp.sqrt(share) * found / jnp.asarray(unit, found.dtype)
-
-    return predict, jumps
+    return lambda params, query: models.own_states(params, query).values, with_jumps
 
 
 def _is_finite(params) -> bool:

@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from hyco_jax.data.augment import Part
 from hyco_jax.training import losses
-from hyco_jax.types import Array, Params, PredictFn
+from hyco_jax.types import Array, Params, PredictFn, Query
 
 
 @struct.dataclass
@@ -39,8 +39,8 @@ class LeastSquares(NamedTuple):
             the training.
         residuals: Maps `(x, inputs, part, index (B,))` to the residuals of these
             samples, shape `(B, n, C)`; 0 where nothing was observed.
-        jumps: Maps `(x, inputs)` to residuals that no noise is in, such as those
-            between segments, shape `(q,)`; None without any.
+        with_jumps: Of the same arguments: also residuals that no noise is in, such as
+            the jumps between segments, shape `(B, q)`; None without any.
         coordinates: Maps `(x, inputs)` to the parameters, with each coefficient's
             physical value in the place of its raw ones.
         roughness: The penalty as a convex function of these; None without one.
@@ -51,7 +51,7 @@ class LeastSquares(NamedTuple):
     unravel: Callable[[Array], Params]
     part: Callable[[Any], Part]
     residuals: Callable[[Array, Inputs, Part, Array], Array]
-    jumps: Callable[[Array, Inputs], Array] | None
+    with_jumps: Callable[[Array, Inputs, Part, Array], tuple[Array, Array]] | None
     coordinates: Callable[[Array, Inputs], Params]
     roughness: Callable[[Params], Array] | None
     data: Callable[[Any], Array]
@@ -59,17 +59,15 @@ class LeastSquares(NamedTuple):
 
     def loss(self, x: Array, inputs: Inputs) -> Array:
         """The loss of the training on real data alone, ()."""
-        total = self.data_loss(x, inputs)
-        if self.jumps is not None:
-            total = total + jnp.sum(self.jumps(x, inputs) ** 2)
+        part = self.part(inputs.real)
+        asked = x, inputs, part, jnp.arange(part.count)
+        if self.with_jumps is None:
+            total = jnp.sum(self.residuals(*asked) ** 2)
+        else:
+            total = sum(jnp.sum(r**2) for r in self.with_jumps(*asked))
         if self.roughness is not None:
             total = total + self.roughness(self.coordinates(x, inputs))
         return total
-
-    def data_loss(self, x: Array, inputs: Inputs) -> Array:
-        """The share of the data in it, ()."""
-        part = self.part(inputs.real)
-        return jnp.sum(self.residuals(x, inputs, part, jnp.arange(part.count)) ** 2)
 
 
 def make_least_squares(
@@ -81,7 +79,7 @@ def make_least_squares(
     with_data: Callable[[Any, Array], Any],
     values: Callable[[Params], Params] = lambda params: {},
     roughness: Callable[[Params], Array] | None = None,
-    jumps: Callable[[Params, Any], Array] | None = None,
+    with_jumps: Callable[[Params, Query], tuple[Array, Array]] | None = None,
 ) -> LeastSquares:
     """Takes the loss of a fit apart.
 
@@ -95,32 +93,42 @@ def make_least_squares(
         values: Maps the parameters to physical values, by name.
         roughness: The penalty as a function of the parameters with these in the place
             of their raw ones.
-        jumps: Maps the parameters and the real data to residuals without noise, whose
-            squares add to the loss.
+        with_jumps: Does what `predict` does and also gives residuals without noise,
+            `(B, ...)`, the mean of whose squares over samples adds to the loss.
     """
     unravel = ravel_pytree(template)[1]
 
     def params_of(x, inputs):
         return {**inputs.constants, **unravel(x)}
 
+    def to_residuals(answers, samples, part):
+        found = losses.residuals(answers, samples) / jnp.sqrt(1.0 * part.count)
+        return found.reshape(len(found), -1, found.shape[-1])
+
     def residuals(x, inputs, part, index):
         samples = part.take(index)
         answers = predict(params_of(x, inputs), samples.query)
-        found = losses.residuals(answers, samples) / jnp.sqrt(1.0 * part.count)
-        return found.reshape(len(found), -1, found.shape[-1])
+        return to_residuals(answers, samples, part)
+
+    def both(x, inputs, part, index):
+        samples = part.take(index)
+        answers, jumps = with_jumps(params_of(x, inputs), samples.query)
+        jumps = jumps.reshape(len(jumps), -1) / jnp.sqrt(1.0 * part.count)
+        return to_residuals(answers, samples, part), jumps
 
     def coordinates(x, inputs):
         params = params_of(x, inputs)
         return {**params, **values(params)}
 
-    own_jumps = None
-    if jumps is not None:
-
-        def own_jumps(x, inputs):
-            return jumps(params_of(x, inputs), inputs.real).ravel()
-
     return LeastSquares(
-        unravel, part, residuals, own_jumps, coordinates, roughness, data, with_data
+        unravel,
+        part,
+        residuals,
+        None if with_jumps is None else both,
+        coordinates,
+        roughness,
+        data,
+        with_data,
     )
 
 

@@ -88,27 +88,24 @@ def solve(
     setup: Setup, programs: curvature.Curvature, x: Array, inputs: Inputs
 ) -> Solution:
     """Computes the posterior at fitted parameters `(p,)`."""
-    sums = np.asarray(programs.sums(x, inputs), np.float64)
-    has_states = setup.fit.jumps is not None
+    has_states = setup.fit.with_jumps is not None
     make = _dense if has_states or is_dense(setup.shape, x.size) else _low_rank
-    return make(setup, programs, x, inputs, sums)
+    return make(setup, programs, x, inputs)
 
 
-def _dense(setup, programs, x, inputs, sums) -> Solution:
-    jumps, prior = np.zeros((2, x.size, x.size))
-    if setup.fit.jumps is not None:
-        # In float64: of products in float32 the small eigenvalues would be rounding.
-        rows = np.asarray(programs.jumps(x, inputs), np.float64)
-        jumps = 2 * rows.T @ rows
+def _dense(setup, programs, x, inputs) -> Solution:
+    prior = np.zeros((x.size, x.size))
     if setup.fit.roughness is not None:
         apply = functools.partial(programs.prior, x, inputs)
         for rows, block in curvature.assemble(apply, x.size):
             prior[rows] = block
         prior = (prior + prior.T) / 2
-    parts = covariance.collect(programs, x, inputs, setup.labels, jumps, prior)
+    parts = covariance.collect(programs, x, inputs, setup.labels, prior)
     factors = covariance.factorise(parts.whole)
     inner = factors.inverse
     degrees = covariance.degrees_of_freedom(parts, inner)
+    # Without overlaps the residuals are those of whole records.
+    sums = _sums(programs, x, inputs) if setup.is_overlapping else parts.sums
     found = setup.make_noise(sums, degrees)
     scatter = parts.data
     if setup.is_overlapping:
@@ -134,7 +131,7 @@ def _dense(setup, programs, x, inputs, sums) -> Solution:
     return Solution(found, degrees, posterior, robust, excess, scale, parts.data, True)
 
 
-def _low_rank(setup, programs, x, inputs, sums) -> Solution:
+def _low_rank(setup, programs, x, inputs) -> Solution:
     rng = np.random.default_rng(0)
 
     def products(directions, variance):
@@ -156,7 +153,8 @@ def _low_rank(setup, programs, x, inputs, sums) -> Solution:
     eigen = low_rank.eigen(apply, prior, images, _MOST_RANK)
     vectors = eigen.vectors
     degrees = float(np.sum(eigen.values / (1 + eigen.values)))
-    found, scatter = setup.make_noise(sums, degrees), np.diag(eigen.values)
+    found = setup.make_noise(_sums(programs, x, inputs), degrees)
+    scatter = np.diag(eigen.values)
     if setup.is_overlapping:
         scatter = _scatter(setup, programs, x, inputs, found, vectors)
     elif _differ(found):
@@ -181,6 +179,10 @@ def _low_rank(setup, programs, x, inputs, sums) -> Solution:
     return Solution(
         found, degrees, plain, robust, excess, scale, None, eigen.is_complete
     )
+
+
+def _sums(programs, x, inputs) -> np.ndarray:
+    return np.asarray(programs.sums(x, inputs), np.float64)
 
 
 def _prior_of(setup, programs, x, inputs):

@@ -48,5 +48,5 @@ def test_the_squares_of_all_residuals_and_the_penalty_add_up_to_the_loss(case):
     parts = plan.players["physical"].augment(plan.real, None, 0.0)
     expected = jax.jit(grid.make_loss(placed, models, plan, 0))(params, parts)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert (fit.jumps is None) == (models.own_states is None)
+    assert (fit.with_jumps is None) == (models.own_states is None)
     assert found > 1e-3
