@@ -89,12 +89,25 @@ def _jitted(cycle: Cycle, name: str, length: int) -> Call:
     return Call(program, length)
 
 
-def compiler_options() -> dict[str, int] | None:
-    """Options of XLA for a cycle."""
+def compiler_options(runs_once: bool = False) -> dict[str, int] | None:
+    """Options of XLA for a program.
+
+    Args:
+        runs_once: Whether it is called once or twice, so that compiling is what costs;
+            else it is a cycle.
+    """
     # Who asks JAX for next to no optimisations means level 0.
     asked_for_less = jax.config.values["jax_disable_most_optimizations"]
     if jax.default_backend() != "cpu" or asked_for_less:
         return None
+    if runs_once:
+        # Without emitters of fused loops, which make cycles faster by a quarter, the
+        # programs of the ± of numbers compile in two thirds of the time, and those of
+        # fields take no longer in all (`python -m experiments.benchmarks.error_bars`).
+        return {
+            "xla_backend_optimization_level": 1,
+            "xla_cpu_use_fusion_emitters": False,
+        }
     # Of LLVM, 3 by default: programs compile in four fifths of the time, and their
     # cycles are no slower (`python -m experiments.benchmarks.compilation`).
     return {"xla_backend_optimization_level": 2}

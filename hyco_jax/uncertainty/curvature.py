@@ -75,7 +75,7 @@ def make_curvature(
     count, per_sample = shape[0], math.prod(shape[1:])
     chunk = max(1, min(count, _ENTRIES // (per_sample * min(size, _DIRECTIONS))))
     chunk = min(chunk, most_samples or count)
-    compiled = functools.partial(jax.jit, compiler_options=compiler_options())
+    compiled = functools.partial(jax.jit, compiler_options=compiler_options(True))
     return Curvature(
         compiled(functools.partial(_jacobian, fit, count)),
         compiled(functools.partial(_products, fit=fit, chunk=chunk)),

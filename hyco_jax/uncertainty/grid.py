@@ -269,7 +269,7 @@ def make_refit(
             carry_memory=False,
         )
 
-    return jax.jit(refit, compiler_options=calls.compiler_options())
+    return jax.jit(refit, compiler_options=calls.compiler_options(True))
 
 
 def _describe(problem, row, errors: Mapping[str, GridError]):

@@ -86,7 +86,9 @@ def test_a_field_rougher_than_its_penalty_gets_wider_bands():
         truth = np.concatenate([[0.0], np.cumsum(steps)])
         targets = truth + 0.1 * rng.standard_normal(size)
         fitted, data, prior = _ridge(matrix, targets)
-        parts = covariance.Parts(data[None], 0 * data, prior, np.zeros((1, size)), np.zeros(1))
+        parts = covariance.Parts(
+            data[None], 0 * data, prior, np.zeros((1, size)), np.zeros(1)
+        )
         penalty = 20 * np.mean((change @ fitted) ** 2) / unit
         inner = np.linalg.inv(data + prior)
         scales.append(covariance.prior_scale(parts, inner, penalty, data))
