@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
-from hyco_jax import hybrid
+from hyco_jax import coupling, hybrid
+from hyco_jax.coupling import Rule
 from hyco_jax.hybrid import Cycle, Player
 from hyco_jax.running.loop import Call, Stage
-from hyco_jax.settings import Settings
+from hyco_jax.settings import HybridSettings, Settings
+from hyco_jax.training import optimizers
 
 MakePlayer = Callable[[int], Player]
 
@@ -36,9 +38,10 @@ def make_stages(
             cycle = hybrid.make_hybrid_cycle(
                 players["synthetic"](horizon),
                 players["physical"](horizon),
-                alpha_synthetic=options.alpha_synthetic,
-                alpha_physical=options.alpha_physical,
-                power=options.trust_power,
+                alpha_synthetic=make_rule(options, "synthetic"),
+                alpha_physical=make_rule(options, "physical"),
+                is_parallel=options.update == "parallel",
+                keep_if_better=options.keep_if_better,
             )
         else:
             cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))
@@ -59,6 +62,25 @@ def make_stages(
     if settings.mode == "hybrid" and settings.baselines:
         names = ("physical", "synthetic", "hybrid")
     return tuple(Stage(name, calls[name]()) for name in names)
+
+
+def make_rule(options: HybridSettings, model: str) -> Rule:
+    """Makes the rule of how strongly a model listens, cycle by cycle.
+
+    Args:
+        options: Of the coupling.
+        model: "synthetic" or "physical".
+    """
+    schedule = optimizers.make_schedule(
+        options.alpha_scheduler, getattr(options, f"alpha_{model}"), options.cycles
+    )
+
+    def alpha(cycle):
+        return schedule(cycle - options.warmup)
+
+    make = {"trust": coupling.make_trust, "need": coupling.make_need}
+    factor = make[getattr(options, f"{model}_listens_by")](options.trust_power)
+    return coupling.make_rule(alpha, factor)
 
 
 def _traced_once(make_player: MakePlayer) -> MakePlayer:

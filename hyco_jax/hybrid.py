@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from hyco_jax.coupling import Rule
 from hyco_jax.types import Array, HybridState, Metrics, Params, Side, TrainState
 
 
@@ -50,43 +51,45 @@ def make_hybrid_cycle(
     synthetic: Player,
     physical: Player,
     *,
-    alpha_synthetic: float,
-    alpha_physical: float,
-    power: float,
+    alpha_synthetic: float | Rule,
+    alpha_physical: float | Rule,
+    is_parallel: bool = False,
+    keep_if_better: bool = False,
 ) -> Cycle:
     """Makes the hybrid cycle, a pure function to be jitted.
 
     Args:
         synthetic: The synthetic model's functions.
         physical: The physical model's functions.
-        alpha_synthetic: Weight of fully trusted predictions in the synthetic loss.
+        alpha_synthetic: Weight of the physical model's predictions in the synthetic
+            loss: a number, or a rule of the cycle and both sides, see `coupling`.
         alpha_physical: Likewise in the physical loss.
-        power: Of `trust`, which multiplies both alphas; 0 for constant ones.
+        is_parallel: Whether the physical model learns from the synthetic one as it was
+            at the beginning of the cycle, as published, else as it is after it.
+        keep_if_better: Whether an update is kept only if it lowers the score.
 
     Returns:
         `cycle(state, real) -> (state, metrics)`.
     """
 
     def cycle(state, real):
-        synthetic_side, physical_side = state.synthetic, state.physical
         key, *keys = jax.random.split(state.key, 5)
 
-        generated = physical.generate(physical_side.train.variables, real, keys[0])
-        alpha = alpha_synthetic * trust(generated, physical_side, synthetic_side, power)
-        data = synthetic.augment(real, jax.lax.stop_gradient(generated), alpha)
-        synthetic_side, synthetic_metrics = _train(
-            synthetic, synthetic_side, data, real, keys[1]
-        )
-        synthetic_metrics["alpha"] = alpha
+        def learn(player, own, partner_player, partner, rule, keys):
+            generated = partner_player.generate(partner.train.variables, real, keys[0])
+            alpha = rule(state.cycle, partner, own) if callable(rule) else rule
+            alpha = jnp.where(_is_finite(generated, partner.score), alpha, 0.0)
+            data = player.augment(real, jax.lax.stop_gradient(generated), alpha)
+            side, metrics = _train(player, own, data, real, keys[1], keep_if_better)
+            return side, {**metrics, "alpha": alpha}
 
-        generated = synthetic.generate(synthetic_side.train.variables, real, keys[2])
-        alpha = alpha_physical * trust(generated, synthetic_side, physical_side, power)
-        data = physical.augment(real, jax.lax.stop_gradient(generated), alpha)
-        physical_side, physical_metrics = _train(
-            physical, physical_side, data, real, keys[3]
+        synthetic_side, synthetic_metrics = learn(
+            synthetic, state.synthetic, physical, state.physical, alpha_synthetic, keys
         )
-        physical_metrics["alpha"] = alpha
-
+        heard = state.synthetic if is_parallel else synthetic_side
+        physical_side, physical_metrics = learn(
+            physical, state.physical, synthetic, heard, alpha_physical, keys[2:]
+        )
         state = HybridState(state.cycle + 1, key, synthetic_side, physical_side)
         return state, {"synthetic": synthetic_metrics, "physical": physical_metrics}
 
@@ -113,36 +116,30 @@ def repeat(cycle: Cycle, num_cycles: int) -> Cycle:
     )
 
 
-def trust(generated: Any, partner: Side, own: Side, power: float) -> Array:
-    """Says how far a partner's predictions should weigh in a model's loss.
-
-    A partner that explains the real data worse than the model would mislead it.
-
-    Args:
-        generated: The partner's predictions.
-        partner: The model that predicts.
-        own: The model that is trained.
-        power: How fast trust falls; 0 for no dependence.
-
-    Returns:
-        `min(1, own.score / partner.score) ** power`; 0 if one of them diverged.
-    """
-    finite = jnp.isfinite(partner.score)
+def _is_finite(generated: Any, score: Array) -> Array:
+    """Whether a partner has not diverged: else nobody listens to it."""
+    finite = jnp.isfinite(score)
     for leaf in jax.tree.leaves(generated):
         finite &= jnp.isfinite(leaf).all()
-    own_score = jnp.where(jnp.isfinite(own.score), own.score, jnp.inf)
-    ratio = jnp.where(partner.score <= own_score, 1.0, own_score / partner.score)
-    return jnp.where(finite, ratio**power, 0.0)
+    return finite
 
 
-def _train(player: Player, side: Side, data, real, key) -> tuple[Side, Metrics]:
+def _train(
+    player: Player, side: Side, data, real, key, keep_if_better: bool = False
+) -> tuple[Side, Metrics]:
     """Trains one model, scores it and keeps the better of old and new."""
     trained, metrics = player.train(side.train, data, key)
     score = player.score(trained.variables, real)
+    metrics = {**metrics, "score": score}
     better = jnp.isfinite(score) & ~(score >= side.best_score)
-    best, best_score = jax.tree.map(
-        lambda new, old: jnp.where(better, new, old),
-        (trained.params, score),
-        (side.best, side.best_score),
+    best, best_score = _choose(
+        better, (trained.params, score), (side.best, side.best_score)
     )
-    return Side(trained, score, best, best_score), {**metrics, "score": score}
+    new = Side(trained, score, best, best_score)
+    if keep_if_better:
+        new = _choose(jnp.isfinite(score) & ~(score >= side.score), new, side)
+    return new, metrics
+
+
+def _choose(condition, new, old):
+    return jax.tree.map(lambda new, old: jnp.where(condition, new, old), new, old)

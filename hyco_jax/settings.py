@@ -9,6 +9,7 @@ from hyco_jax.models.physical import CoefficientSettings
 from hyco_jax.players.physical import PhysicalSettings
 from hyco_jax.players.synthetic import SyntheticSettings
 from hyco_jax.players.windows import Exchange
+from hyco_jax.training import optimizers
 from hyco_jax.uncertainty.settings import UncertaintySettings
 
 _EVERY = rules.integer(1, 1_000_000)
@@ -40,12 +41,39 @@ class HybridSettings:
         "weight of the synthetic model's predictions in the physical model's loss",
         rules.not_negative(),
     )
+    alpha_scheduler: str = key(
+        "constant",
+        "both alphas over the hybrid cycles: constant, falling to 0 (cosine), or "
+        "rising before they fall (onecycle)",
+        rules.choice(*optimizers.SCHEDULES),
+    )
+    synthetic_listens_by: str = key(
+        "trust",
+        "what multiplies alpha_synthetic: the trust in a partner that explains the "
+        "real data worse, or the need of one that explains them better",
+        rules.choice("trust", "need"),
+    )
+    physical_listens_by: str = key(
+        "trust", "what multiplies alpha_physical", rules.choice("trust", "need")
+    )
     trust_power: float = key(
         1.0,
-        "power of the trust that multiplies both alphas; 0 switches trust off, and "
-        "then nothing is held out for it: on the grid the end of the training records, "
-        "at points a tenth of the readings",
+        "power of the trust or need that multiplies the alphas; 0 switches both off, "
+        "and then nothing is held out for them: on the grid the end of the training "
+        "records, at points a tenth of the readings",
         rules.not_negative(100.0),
+    )
+    update: str = key(
+        "alternating",
+        "what the physical model hears: the synthetic one as the cycle has trained it, "
+        "or as it was before (parallel)",
+        rules.choice("alternating", "parallel"),
+    )
+    keep_if_better: bool = key(
+        False,
+        "whether an update of a hybrid cycle is kept only if it lowers the model's "
+        "loss on the real data, on what is held out where something is",
+        rules.FLAG,
     )
     num_physical_to_synthetic: int = key(
         12,

@@ -216,14 +216,14 @@ for name, player, state in [
 # %% [markdown]
 # ## The library's cycle, and its state
 #
-# `hybrid.make_hybrid_cycle` does the same, and also weighs each partner by how well it
-# explains the data (`power`; 0 switches that off) and remembers the best parameters.
+# `hybrid.make_hybrid_cycle` does the same, and also ignores a partner that diverged and
+# remembers the best parameters.
 # The complete state of a run is one pytree of arrays, so that `jax.tree` functions work
 # on it, and a checkpoint is nothing but its leaves.
 
 # %%
 cycle = hybrid.make_hybrid_cycle(
-    synthetic, physical, alpha_synthetic=1.0, alpha_physical=1e-3, power=0.0
+    synthetic, physical, alpha_synthetic=1.0, alpha_physical=1e-3
 )
 
 
@@ -300,28 +300,22 @@ plt.show()
 # %% [markdown]
 # ## A new coupling rule in five lines
 #
-# A cycle is a function of a state, so a new rule is a new function. This one lets the
+# An α may be a function of the cycle and of both models' states. This rule lets the
 # models ignore each other at first, and raises both α to their values over half of the
-# run: a young network has nothing to teach.
+# run: a young network has nothing to teach. `hyco_jax.coupling` has rules that follow
+# how well each model explains the data.
 
 
 # %%
-def ramped_cycle(state, real):
-    def soft(player):
-        ramp = jnp.minimum(1.0, 2.0 * state.cycle / CYCLES)
-        return player._replace(augment=lambda r, g, a: player.augment(r, g, a * ramp))
-
-    return hybrid.make_hybrid_cycle(
-        soft(synthetic),
-        soft(physical),
-        alpha_synthetic=1.0,
-        alpha_physical=1e-3,
-        power=0.0,
-    )(state, real)
+def ramped(alpha):
+    return lambda cycle, *_: alpha * jnp.minimum(1.0, 2.0 * cycle / CYCLES)
 
 
-ramped, _ = train_seeds(ramped_cycle)
-errors["ramped"] = unseen_errors(ramped.synthetic)
+ramped_cycle = hybrid.make_hybrid_cycle(
+    synthetic, physical, alpha_synthetic=ramped(1.0), alpha_physical=ramped(1e-3)
+)
+run, _ = train_seeds(ramped_cycle)
+errors["ramped"] = unseen_errors(run.synthetic)
 for name, values in errors.items():
     print(f"{name:9} median {np.median(values):.3g} of {SEEDS} seeds")
 

@@ -64,7 +64,7 @@ def train(synthetic, physical, real, ask, num_cycles, alphas=(1.0, 1e-3), rate=1
         for model, trainer in zip(models, trainers, strict=True)
     ]
     cycle = hybrid.make_hybrid_cycle(
-        *players, alpha_synthetic=alphas[0], alpha_physical=alphas[1], power=0.0
+        *players, alpha_synthetic=alphas[0], alpha_physical=alphas[1]
     )
 
     @jax.jit

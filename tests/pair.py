@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 
-from hyco_jax import hybrid
+from hyco_jax import coupling, hybrid
 from hyco_jax.data import record as records
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
@@ -86,12 +86,12 @@ def make_system(observed, predicts, txs, hold_out=False, **options):
 
             return player._replace(generate=generate)
 
+        rule = coupling.make_rule(alpha, coupling.make_trust(trust_power))
         return hybrid.make_hybrid_cycle(
             spoiled(players["synthetic"]),
             spoiled(players["physical"]),
-            alpha_synthetic=alpha,
-            alpha_physical=alpha,
-            power=trust_power,
+            alpha_synthetic=rule,
+            alpha_physical=rule,
         )
 
     @functools.partial(jax.jit, donate_argnums=0)

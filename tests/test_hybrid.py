@@ -3,9 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from hyco_jax import hybrid
+from hyco_jax import coupling, hybrid
 from hyco_jax.types import HybridState, Side, TrainState
 
 pytestmark = pytest.mark.usefixtures("strict_numerics")
@@ -37,7 +38,7 @@ def number_state(player, synthetic_p, physical_p, real):
 
 
 def number_cycle(player, **changes):
-    options = {"alpha_synthetic": 1.0, "alpha_physical": 1.0, "power": 0.0}
+    options = {"alpha_synthetic": 1.0, "alpha_physical": 1.0}
     return hybrid.make_hybrid_cycle(player, player, **(options | changes))
 
 
@@ -123,7 +124,90 @@ def test_trust_falls_with_the_ratio_of_the_losses(own, partner, power, expected)
         Side(None, jnp.asarray(score, jnp.float32), None, None)
         for score in (partner, own)
     ]
-    generated = {"rollouts": jnp.ones(3)}
-    assert hybrid.trust(generated, *sides, power) == pytest.approx(expected)
-    diverged = {"rollouts": jnp.array([1.0, jnp.inf])}
-    assert hybrid.trust(diverged, *sides, power) == 0.0
+    assert coupling.make_trust(power)(*sides) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("own", "partner", "step", "expected"),
+    [
+        (1.0, 1.0, 3, 0.0),
+        (1.0, 2.0, 3, 0.0),
+        (1.25, 1.0, 3, 0.25),
+        (5.0, 1.0, 3, 1.0),
+        (5.0, 1.0, 0, 0.0),
+        (0.0, 0.0, 3, 0.0),
+        (1.0, 0.0, 3, 1.0),
+        (np.nan, 1.0, 3, 1.0),
+        (1.0, np.nan, 3, 0.0),
+    ],
+)
+def test_need_is_by_how_much_the_partner_is_better(own, partner, step, expected):
+    sides = [
+        Side(
+            TrainState(jnp.asarray(step), {}, (), {}),
+            jnp.asarray(score, jnp.float32),
+            None,
+            None,
+        )
+        for score in (partner, own)
+    ]
+    assert coupling.make_need(1.0)(*sides) == pytest.approx(expected)
+    assert coupling.make_need(2.0)(*sides) == pytest.approx(expected**2)
+    assert coupling.make_need(0.0)(*sides) == float(np.isfinite(partner))
+
+
+def test_a_rule_is_asked_in_each_cycle_with_the_partner_first():
+    player, real = number_player(lambda p, d: (p + d[2], p)), jnp.array(2.0)
+    asked = coupling.make_rule(
+        optax.piecewise_constant_schedule(1.0, {1: 0.5}),
+        lambda partner, own: partner.score - own.score,
+    )
+    cycle = number_cycle(player, alpha_synthetic=asked, alpha_physical=0.0)
+    state = number_state(player, 3.0, 6.0, real)
+    state, first = cycle(state, real)
+    _, second = cycle(state, real)
+    # |6 - 2| - |3 - 2|, and then half of |6 - 2| - |6 - 2|
+    assert (first["synthetic"]["alpha"], second["synthetic"]["alpha"]) == (3.0, 0.0)
+    assert state.synthetic.train.params["p"] == 6.0
+
+
+@pytest.mark.parametrize("spoil", [np.nan, np.inf])
+def test_nobody_listens_to_a_partner_that_diverged(spoil):
+    player, real = number_player(lambda p, d: (p, p)), jnp.array(2.0)
+    _, metrics = number_cycle(player)(number_state(player, spoil, 6.0, real), real)
+    assert metrics["synthetic"]["alpha"] == 1.0
+    assert metrics["physical"]["alpha"] == 0.0
+
+
+def test_in_parallel_both_learn_from_the_state_before_the_cycle():
+    player = number_player(lambda p, d: (p + d[2] * d[1] + 0.5 * d[0], p))
+    options = {"alpha_synthetic": 2.0, "alpha_physical": 3.0, "is_parallel": True}
+    real = jnp.array(10.0)
+    before = number_state(player, 1.0, 100.0, real)
+    state, _ = number_cycle(player, **options)(before, real)
+    # synthetic: 1 + 2·100 + 5 = 206; physical: 100 + 3·1 + 5 = 108
+    assert state.synthetic.train.params["p"] == 206.0
+    assert state.physical.train.params["p"] == 108.0
+    # With nothing learnt from each other the order makes no difference.
+    alone = {"alpha_synthetic": 0.0, "alpha_physical": 0.0}
+    states = [
+        number_cycle(player, **alone, is_parallel=parallel)(before, real)[0]
+        for parallel in (False, True)
+    ]
+    assert all(s.physical.train.params["p"] == 105.0 for s in states)
+
+
+def test_updates_that_raise_the_score_are_not_kept():
+    # Each training adds 1; the distance to the real 2 falls and then rises.
+    player, real = number_player(lambda p, d: (p + 1.0, p)), jnp.array(2.0)
+    state = number_state(player, 0.0, 5.0, real)
+    cycle = number_cycle(player, keep_if_better=True)
+    for _ in range(4):
+        before = state
+        state, metrics = cycle(state, real)
+    assert state.synthetic.train.params["p"] == 2.0
+    assert state.synthetic.score == 0.0 and state.synthetic.train.step == 2
+    # What was tried is in the log all the same.
+    assert metrics["synthetic"]["score"] == 1.0
+    assert state.physical.train.params["p"] == 5.0
+    assert state.cycle == before.cycle + 1
