@@ -1,0 +1,102 @@
+"""Several seeds of one fit, in one program for each kind of cycle.
+
+What differs from seed to seed are arrays: the initial network, the data with their
+noise and places, and the random numbers of the run. What is static, as the unit that
+losses are measured by, is that of the first seed.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hyco_jax import calls
+from hyco_jax.stages import Prepared
+from hyco_jax.types import HybridState, Metrics
+
+
+class Runs(NamedTuple):
+    """A stage of all seeds; every leaf has an axis of seeds in front.
+
+    Attributes:
+        state: After the last cycle.
+        metrics: Of each call, with an axis of its cycles behind that of the seeds.
+        seconds: What all seeds together took, compilation included.
+    """
+
+    state: HybridState
+    metrics: list[Metrics]
+    seconds: float
+
+
+def run(prepared: Sequence[Prepared]) -> dict[str, Runs]:
+    """Runs the stages of a fit for all seeds at once.
+
+    Args:
+        prepared: Of each seed: problems, settings and shapes are the same, but for the
+            number of readings.
+
+    Returns:
+        The stages by name.
+
+    Raises:
+        ValueError: If they differ in more than what can be padded.
+    """
+    first = prepared[0].plan
+    real = stack([each.plan.real for each in prepared])
+    programs, result = {}, {}
+    for stage in first.stages:
+        begin = time.perf_counter()
+        state = stack([each.plan.init_state() for each in prepared])
+        metrics = []
+        for call in stage.calls:
+            if call not in programs:
+                programs[call] = jax.jit(
+                    jax.vmap(call.run.__wrapped__),
+                    donate_argnums=0,
+                    compiler_options=calls.compiler_options(),
+                )
+            state, found = programs[call](state, real)
+            metrics.append(jax.device_get(found))
+        jax.block_until_ready(state)
+        result[stage.name] = Runs(state, metrics, time.perf_counter() - begin)
+    return result
+
+
+def stack(trees: Sequence[Any]) -> Any:
+    """Stacks trees of one structure, shorter leaves padded with zeros at their ends.
+
+    Of samples, what is padded has the weight 0.
+
+    Raises:
+        ValueError: If structures or numbers of axes differ.
+    """
+    structures = [jax.tree.structure(tree) for tree in trees]
+    if any(structure != structures[0] for structure in structures):
+        raise ValueError(
+            "the seeds differ in more than arrays, expected the same problem, settings "
+            f"and kinds of data: {structures[0]} and others"
+        )
+    return jax.tree.map(_stack, *trees)
+
+
+def take(tree: Any, index: int) -> Any:
+    """One seed of a stacked tree."""
+    return jax.tree.map(lambda x: x[index], tree)
+
+
+def _stack(*leaves):
+    shapes = [leaf.shape for leaf in leaves]
+    if len({len(shape) for shape in shapes}) > 1:
+        raise ValueError(
+            f"the seeds' arrays have shapes {shapes}, expected the same number of axes"
+        )
+    if len(set(shapes)) == 1:
+        return jnp.stack(leaves)
+    longest = np.max(shapes, axis=0)
+    return jnp.stack(
+        [jnp.pad(leaf, [(0, n) for n in longest - leaf.shape]) for leaf in leaves]
+    )
