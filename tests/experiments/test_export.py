@@ -39,7 +39,7 @@ def export(call: Call, arguments):
 
 # The stages of one model alone are the hybrid cycle's code without a partner's
 # predictions; that is one code for all data on grids, and another for data at points.
-ALONE = ("burgers", "soil")
+ALONE = ("heat", "soil")
 
 
 def chosen(system):
