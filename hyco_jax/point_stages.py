@@ -103,8 +103,12 @@ def _is_field(settings):
 
 def _ask(problem, settings, count=None):
     region = settings.hybrid.ghost_region or ((0.0, 1.0),) * problem.domain.ndim
-    ghosts = Ghosts(count or settings.hybrid.ghost_points, region)
-    return points.make_ghost_query(ghosts, problem.domain, problem.dt)
+    ghosts = Ghosts(
+        count or settings.hybrid.ghost_points,
+        region,
+        settings.hybrid.ghosts_at == "cells",
+    )
+    return points.make_ghost_query(ghosts, problem.physics_domain, problem.dt)
 
 
 def _make_field(problem, placed, settings, models):

@@ -109,6 +109,12 @@ class HybridSettings:
         "shares of the extent; (): the whole box",
         rules.REGION_OR_NONE,
     )
+    ghosts_at: str = key(
+        "anywhere",
+        "where in that box they are: anywhere, or at the centres of the solver's cells "
+        "and at its steps, where it answers without interpolating",
+        rules.choice("anywhere", "cells"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,17 +37,26 @@ class Ghosts:
     Attributes:
         count: Points of each simulation.
         region: `(lower, upper)` of the box along each axis, as shares of the extent.
+        at_cells: Whether each is moved to the centre of its cell and the nearest step.
     """
 
     count: int
     region: tuple[tuple[float, float], ...]
+    at_cells: bool = False
 
 
 def make_ghost_query(
     ghosts: Ghosts, domain: Domain, dt: float
 ) -> Callable[[Array, PointReal], Query]:
-    """Makes a function of a key and the real data that draws ghost points."""
+    """Makes a function of a key and the real data that draws ghost points.
+
+    Args:
+        ghosts: How many, and where.
+        domain: The grid of the cells.
+        dt: Time step.
+    """
     low, high = np.array(ghosts.region).T * np.array(domain.extent)
+    dx = np.array(domain.dx, np.float32)
 
     def ask(key, real):
         query = real.records.query
@@ -55,7 +64,12 @@ def make_ghost_query(
         most = np.array([query.horizon * dt, *high], np.float32)
         shape = (len(query.sim), ghosts.count, 1 + domain.ndim)
         share = jax.random.uniform(key, shape)
-        return query.replace(points=least + (most - least) * share)
+        points = least + (most - least) * share
+        if ghosts.at_cells:
+            cell = jnp.floor(points[..., 1:] / dx) + 0.5
+            steps = jnp.round(points[..., :1] / dt)
+            points = jnp.concatenate([steps * dt, cell * dx], axis=-1)
+        return query.replace(points=points)
 
     return ask
 

@@ -1,0 +1,1 @@
+"""The published experiments of HYCO with their strongest rivals, several seeds each."""

@@ -1,0 +1,55 @@
+"""What the published experiment of one PDE says beside its file in `hyco_jax.pde`.
+
+A problem is added by a file here with an `ENTRY` and a line in `ENTRIES` of `case.py`;
+its settings are an entry of `configs/published.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hyco_jax.problem import Problem
+from hyco_jax.types import Array, Model, Params
+
+# Maps points `(P, 1 + D)` of time and position to values `(P, C)`, on the host.
+At = Callable[[np.ndarray], np.ndarray]
+# The same of one point `(1 + D,)` to `(C,)`, to be differentiated.
+Field = Callable[[Array], Array]
+
+
+class Entry(NamedTuple):
+    """A published experiment: its truth, its errors, and its equation at a point.
+
+    Attributes:
+        module: Of `hyco_jax.pde`.
+        make_truth: Makes what errors are measured by, which nothing else ever sees.
+        solver_error: Of the solution of a solver: `(problem, model, params, truth)`.
+        field_error: Of the solution that is a function of points: `(at, truth)`.
+        parameter_error: Of raw parameters of the coefficients: `(params, domain)`.
+        draw_starts: `(bounds, number, seed, domain)` -> raw parameters of the
+            coefficients, each leaf with an axis of so many starts in front.
+        residual: `(field, params, point)` -> what the PDE that made the data leaves
+            over at one point `(1 + D,)`, shape `(C,)`.
+        conditions: `(key, problem, number)` -> points `(P, 1 + D)` at which the
+            solution is known, and its values there `(P, C)`: initial state and walls.
+        maps: `(params, domain, truth)` -> named images `(X, Y)` of a coefficient; for
+            params None of the true one.
+        snapshots: `(at, truth)` -> a field's errors at some times, `(R, X, Y)`.
+        extent: Of all images, `(left, right, bottom, top)`.
+        published: Rows of the paper, by problem: solution error physical and synthetic,
+            parameter error.
+    """
+
+    module: ModuleType
+    make_truth: Callable[[], Any]
+    solver_error: Callable[[Problem, Model, Params, Any], float]
+    field_error: Callable[[At, Any], float]
+    parameter_error: Callable[[Params, Any], float]
+    draw_starts: Callable[[Mapping[str, Any], int, int, Any], Params]
+    residual: Callable[[Field, Params, Array], Array]
+    conditions: Callable[[Array, Problem, int], tuple[Array, Array]]
+    maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]]
+    snapshots: Callable[[At, Any], dict[str, np.ndarray]]
+    extent: tuple[float, float, float, float]

@@ -1,0 +1,45 @@
+"""Two-stage and distilled fits: one model teaches the other, and never listens.
+
+Both are composed of the two players of a hybrid: what is missing of its cycle, beside
+the way back, is that the listener has no data of its own.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from hyco_jax import hybrid
+from hyco_jax.hybrid import Cycle, Player
+
+
+def make_cycle(
+    listener: str, players: dict[str, Player], alpha: float = 1.0
+) -> Cycle:
+    """Makes a cycle in which a model learns from its partner's predictions alone.
+
+    The partner predicts at fresh ghost points (or from fresh initial states) by the
+    parameters that it has now; they stay what they are. The real data have no weight,
+    but the listener is still scored on them.
+
+    Args:
+        listener: "physical" for the second of two stages, "synthetic" for a
+            distillation.
+        players: Both, by model.
+        alpha: Weight of the predictions in the listener's loss.
+    """
+    (teacher,) = players.keys() - {listener}
+
+    def cycle(state, real):
+        key, generate_key = jax.random.split(state.key)
+        taught = getattr(state, teacher).train.variables
+        generated = players[teacher].generate(taught, real, generate_key)
+        generated = jax.lax.stop_gradient(generated)
+
+        def augment(real, *_):
+            own, *parts = players[listener].augment(real, generated, alpha)
+            return own.replace(weights=jnp.zeros_like(own.weights)), *parts
+
+        pupil = players[listener]._replace(augment=augment)
+        solo = hybrid.make_solo_cycle(listener, pupil)
+        return solo(state.replace(key=key), real)
+
+    return cycle
