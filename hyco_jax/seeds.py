@@ -6,7 +6,7 @@ losses are measured by, is that of the first seed.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -32,12 +32,17 @@ class Runs(NamedTuple):
     seconds: float
 
 
-def run(prepared: Sequence[Prepared]) -> dict[str, Runs]:
+def run(
+    prepared: Sequence[Prepared],
+    watch: Callable[[str, HybridState], None] | None = None,
+) -> dict[str, Runs]:
     """Runs the stages of a fit for all seeds at once.
 
     Args:
         prepared: Of each seed: problems, settings and shapes are the same, but for the
             number of readings.
+        watch: Called with a stage's name and its state after each call, which the next
+            one takes the buffers of; it doesn't count as time.
 
     Returns:
         The stages by name.
@@ -51,7 +56,7 @@ def run(prepared: Sequence[Prepared]) -> dict[str, Runs]:
     for stage in first.stages:
         begin = time.perf_counter()
         state = stack([each.plan.init_state() for each in prepared])
-        metrics = []
+        metrics, watching = [], 0.0
         for call in stage.calls:
             if call not in programs:
                 programs[call] = jax.jit(
@@ -61,8 +66,13 @@ def run(prepared: Sequence[Prepared]) -> dict[str, Runs]:
                 )
             state, found = programs[call](state, real)
             metrics.append(jax.device_get(found))
+            if watch is not None:
+                since = time.perf_counter()
+                watch(stage.name, state)
+                watching += time.perf_counter() - since
         jax.block_until_ready(state)
-        result[stage.name] = Runs(state, metrics, time.perf_counter() - begin)
+        seconds = time.perf_counter() - begin - watching
+        result[stage.name] = Runs(state, metrics, seconds)
     return result
 
 

@@ -26,7 +26,8 @@ class Entry(NamedTuple):
         module: Of `hyco_jax.pde`.
         make_truth: Makes what errors are measured by, which nothing else ever sees.
         solver_error: Of the solution of a solver: `(problem, model, params, truth)`.
-        field_error: Of the solution that is a function of points: `(at, truth)`.
+        field_error: Of the solution that is a function of points: `(at, truth, every)`,
+            at every so many times.
         parameter_error: Of raw parameters of the coefficients: `(params, domain)`.
         draw_starts: `(bounds, number, seed, domain)` -> raw parameters of the
             coefficients, each leaf with an axis of so many starts in front.
@@ -38,14 +39,12 @@ class Entry(NamedTuple):
             params None of the true one.
         snapshots: `(at, truth)` -> a field's errors at some times, `(R, X, Y)`.
         extent: Of all images, `(left, right, bottom, top)`.
-        published: Rows of the paper, by problem: solution error physical and synthetic,
-            parameter error.
     """
 
     module: ModuleType
     make_truth: Callable[[], Any]
     solver_error: Callable[[Problem, Model, Params, Any], float]
-    field_error: Callable[[At, Any], float]
+    field_error: Callable[[At, Any, int], float]
     parameter_error: Callable[[Params, Any], float]
     draw_starts: Callable[[Mapping[str, Any], int, int, Any], Params]
     residual: Callable[[Field, Params, Array], Array]

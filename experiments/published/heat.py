@@ -35,16 +35,17 @@ def solver_error(problem, model, params, truth: np.ndarray) -> float:
     found = np.asarray(model.predict(params, query))[0]
     fine = heat_sensors.node_domain(heat_sensors.NODES)
     nodes = problem.domain.coordinates() - np.array(problem.domain.extent) / 2
-    points = nodes.reshape(-1, 2) + np.array(fine.extent) / 2
-    points = np.concatenate([np.zeros((len(points), 1)), points], axis=1)
-    resized = [interpolation.at_points(u[None], points, fine, 1.0) for u in truth[1:]]
-    return relative_error(found, np.stack(resized).reshape(found.shape))
+    nodes = nodes.reshape(-1, 2) + np.array(fine.extent) / 2
+    steps = np.repeat(np.arange(1, len(truth)), len(nodes))[:, None]
+    points = np.concatenate([steps, np.tile(nodes, (len(truth) - 1, 1))], axis=1)
+    exact = np.asarray(interpolation.at_points(truth, points, fine, 1.0))
+    return relative_error(found, exact.reshape(found.shape))
 
 
-def field_error(at, truth: np.ndarray) -> float:
-    """Relative error of a field on the nodes of the truth."""
-    found = np.stack([at(_nodes(step)) for step in range(1, len(truth))])
-    return relative_error(found, truth[1:].reshape(found.shape))
+def field_error(at, truth: np.ndarray, every: int = 1) -> float:
+    """Relative error of a field on the nodes of the truth, at every so many times."""
+    found = np.stack([at(_nodes(step)) for step in range(1, len(truth), every)])
+    return relative_error(found, truth[1::every].reshape(found.shape))
 
 
 def snapshots(at, truth: np.ndarray) -> dict[str, np.ndarray]:

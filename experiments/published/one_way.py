@@ -11,9 +11,7 @@ from hyco_jax import hybrid
 from hyco_jax.hybrid import Cycle, Player
 
 
-def make_cycle(
-    listener: str, players: dict[str, Player], alpha: float = 1.0
-) -> Cycle:
+def make_cycle(listener: str, players: dict[str, Player], alpha: float = 1.0) -> Cycle:
     """Makes a cycle in which a model learns from its partner's predictions alone.
 
     The partner predicts at fresh ghost points (or from fresh initial states) by the

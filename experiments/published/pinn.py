@@ -1,8 +1,8 @@
 """A physics-informed network: the hybrid's network with trainable coefficients.
 
-It minimises, as published, <r²> + <i²> + <b²> + 10 <e²>: of the residual of the PDE that
-made the data, by nested autodiff with respect to the network's inputs, of the initial
-state, of the walls, and of the readings. Points are drawn afresh in every update.
+It minimises, as published, <r²> + <i²> + <b²> + 10 <e²>: of the residual of the PDE
+that made the data, by nested autodiff with respect to the network's inputs, of the
+initial state, of the walls, and of the readings. Points are drawn anew in each update.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from experiments.published.entry import Entry, Field
@@ -21,6 +22,8 @@ from hyco_jax.training import optimizers
 from hyco_jax.types import Array, Params, PredictFn, Query, Samples
 
 MAX_RESIDUALS = 1000
+
+Region = tuple[tuple[float, float], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +36,11 @@ class PinnSettings:
         5e-3, "largest one of the coefficients", rules.positive()
     )
     residuals: int = key(
-        250, "residual points of an update", rules.integer(1, MAX_RESIDUALS)
+        100, "residual points of an update", rules.integer(1, MAX_RESIDUALS)
     )
-    readings: int = key(250, "readings of an update", rules.integer(1, 100_000))
+    readings: int = key(200, "readings of an update", rules.integer(1, 100_000))
     conditions: int = key(
-        60, "points of an update at t = 0, and at walls", rules.integer(1, 100_000)
+        50, "points of an update at t = 0, and at walls", rules.integer(1, 100_000)
     )
     data_weight: float = key(10.0, "weight of the readings", rules.positive())
 
@@ -53,10 +56,14 @@ def make_field(predict: PredictFn, params: Params) -> Field:
 
 
 def make_loss(
-    entry: Entry, problem: Problem, predict: PredictFn, settings: PinnSettings
+    entry: Entry,
+    problem: Problem,
+    region: Region,
+    predict: PredictFn,
+    settings: PinnSettings,
 ) -> Callable[[Params, Samples, Array], Array]:
     """Makes the loss of `{"network": ..., "coefficients": ...}`, readings and a key."""
-    extent = jnp.asarray(problem.domain.extent, jnp.float32)
+    low, high = np.array(region).T * np.array(problem.domain.extent)
 
     def loss(params, rows, key):
         field = make_field(predict, params["network"])
@@ -64,8 +71,10 @@ def make_loss(
         index = jax.random.randint(keys[0], (settings.readings,), 0, rows.count)
         data = rows.take(index)
         last = rows.query.points[..., 0].max()
-        share = jax.random.uniform(keys[1], (settings.residuals, 1 + len(extent)))
-        points = share * jnp.concatenate([last[None], extent])
+        shape = (settings.residuals, 1 + len(low))
+        most = jnp.concatenate([last[None], jnp.asarray(high, last.dtype)])
+        least = np.array([0.0, *low], np.float32)
+        points = least + jax.random.uniform(keys[1], shape) * (most - least)
         left = jax.vmap(lambda z: entry.residual(field, params["coefficients"], z))
         known, values = entry.conditions(keys[2], problem, settings.conditions)
         at = jax.vmap(field)
@@ -84,6 +93,7 @@ def make_loss(
 def fit(
     entry: Entry,
     problem: Problem,
+    region: Region,
     predict: PredictFn,
     settings: PinnSettings,
     network: Params,
@@ -96,6 +106,8 @@ def fit(
     Args:
         entry: The experiment.
         problem: The physical system.
+        region: Of the residual points, `(lower, upper)` along each axis as shares of
+            the extent.
         predict: Of the network.
         settings: Of the training.
         network: Its parameters, and constants under "record".
@@ -106,7 +118,7 @@ def fit(
     Returns:
         The parameters found, "network" and "coefficients".
     """
-    loss = make_loss(entry, problem, predict, settings)
+    loss = make_loss(entry, problem, region, predict, settings)
     record = {name: x for name, x in network.items() if name == "record"}
     trained = {name: x for name, x in network.items() if name != "record"}
     rates = {
@@ -114,9 +126,7 @@ def fit(
         "coefficients": settings.coefficient_rate,
     }
     txs = {
-        name: optax.adam(
-            optimizers.make_schedule("onecycle", rate, settings.updates)
-        )
+        name: optax.adam(optimizers.make_schedule("onecycle", rate, settings.updates))
         for name, rate in rates.items()
     }
     params = {"network": trained, "coefficients": coefficients}

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from experiments import heat_published
 from hyco_jax.config import schema
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import stepper
@@ -123,18 +122,3 @@ def test_60_of_100_sensors_train_and_none_reads_outside_of_the_box(monkeypatch):
     other = dataclasses.replace(problem, dt=0.02)
     with pytest.raises(ValueError, match="not that of the published test"):
         heat.observe(other, data, jax.random.key(0))
-
-
-def test_the_published_parameters_have_their_published_error():
-    """Of the first run of the quarter, reference: 0.575825."""
-    box = heat_sensors.node_domain(18)
-    centres = np.array([[0.9956, 0.9893], [-1.8538, -1.4116]])
-    raw = {
-        "amplitudes": np.array([2.8794, 1.0050]),
-        "centers": centres + np.array(box.extent) / 2,
-    }
-    assert heat_published.parameter_error(raw, box) == pytest.approx(0.575825, abs=1e-4)
-    swapped = {name: value[::-1] for name, value in raw.items()}
-    assert heat_published.parameter_error(swapped, box) == pytest.approx(
-        0.5758, rel=1e-3
-    )

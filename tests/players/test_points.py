@@ -144,6 +144,21 @@ def test_ghosts_stay_in_their_box_and_are_drawn_afresh():
     assert (points != np.asarray(queries[1].points)).all()
 
 
+def test_ghosts_at_cells_are_where_the_solver_needs_no_interpolation():
+    readings = decay.make_readings()
+    placed = placement.place(decay.observe(PROBLEM, readings), PROBLEM)
+    ghosts = point_stages.points.Ghosts(400, ((0.25, 0.5),), at_cells=True)
+    ask = point_stages.points.make_ghost_query(ghosts, PROBLEM.domain, PROBLEM.dt)
+    points = np.asarray(ask(jax.random.key(0), placed.real).points, np.float64)
+    steps = points[..., 0] / decay.DT
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-5)
+    assert set(steps.round().ravel()) == set(range(decay.STEPS + 1))
+    # Cells 4 to 7 of 16.
+    cells = points[..., 1] / PROBLEM.domain.dx[0] - 0.5
+    np.testing.assert_allclose(cells, cells.round(), atol=1e-5)
+    assert set(cells.round().ravel()) == {4, 5, 6, 7}
+
+
 def test_alpha_means_the_same_however_many_of_each_part_are_in_a_batch():
     """With one part in a batch of 8 + 56 and of 56 + 8, the loss's minimum is one."""
     readings = decay.make_readings(count=400)

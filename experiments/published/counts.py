@@ -1,0 +1,46 @@
+"""What a row costs a seed: PDE solves, and evaluations of the network at points.
+
+A solve is a rollout of the physical model over a record, with its gradient or without.
+An evaluation is the network at one point in one update or answer, with its gradient or
+without; where a PINN differentiates with respect to inputs, that is one too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hyco_jax.settings import Settings
+from hyco_jax.types import Metrics
+
+
+def total(metrics: Sequence[Metrics], model: str, name: str) -> np.ndarray:
+    """Sums a metric of one model over all cycles, `(S,)`."""
+    return sum(np.asarray(m[model][name]).sum(axis=1) for m in metrics)
+
+
+def cycles(metrics: Sequence[Metrics], model: str) -> int:
+    """Cycles that trained the model."""
+    return sum(np.shape(m[model]["score"])[1] for m in metrics)
+
+
+def solves(metrics: Sequence[Metrics], settings: Settings) -> float:
+    """Of the physical trainer, median over seeds: its evaluations, and its scores.
+
+    L-BFGS evaluates the shares of its loss once more at the end of a cycle; Adam's last
+    evaluation is among those that it counts.
+    """
+    made = np.median(total(metrics, "physical", "evaluations"))
+    extra = 2 if settings.physical.method == "lbfgs" else 1
+    return float(made + extra * cycles(metrics, "physical") + 1)
+
+
+def evaluations(metrics: Sequence[Metrics], settings: Settings, num_rows: int) -> float:
+    """Of the synthetic trainer: its batches, and the readings that it is scored on."""
+    updates = np.median(total(metrics, "synthetic", "count"))
+    scored = (cycles(metrics, "synthetic") + 1) * num_rows
+    return float(updates * settings.synthetic.batch_size + scored)
+
+
+def generated(settings: Settings, num_sims: int) -> int:
+    """Points at which a partner answers in all cycles."""
+    return settings.hybrid.cycles * settings.hybrid.ghost_points * num_sims

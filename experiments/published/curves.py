@@ -1,0 +1,51 @@
+"""Errors of the first seed along the training of every row, for a figure."""
+
+from collections.abc import Callable
+
+from experiments.published import score
+from hyco_jax import seeds
+from hyco_jax.stages import Prepared
+
+# Of the times at which a field is compared with the truth.
+EVERY = 10
+# The rows whose errors are shown, and their models, by how they are trained.
+SHOWN = {
+    "hybrid": {"hybrid_physical": "physical", "hybrid_synthetic": "synthetic"},
+    "adam": {"adam": "physical"},
+    "shooting": {"shooting": "physical"},
+    "synthetic": {"synthetic_alone": "synthetic"},
+    "two_stage": {"two_stage": "physical"},
+    "distilled": {"distilled": "synthetic"},
+}
+
+
+def make_watch(
+    entry, prepared: Prepared, values: dict[str, list[float]]
+) -> Callable[[str], Callable]:
+    """Makes a function of a kind of training that makes what is called along it.
+
+    Args:
+        entry: The experiment.
+        prepared: Of the first seed.
+        values: Where the errors of each row go.
+    """
+    answers = score.make_answers(prepared.models.synthetic)
+    solver = score.jitted(prepared.models.on_data_grid)
+
+    def error(model, variables):
+        truth = entry.make_truth()
+        if model == "synthetic":
+            at = score.field_at(answers, variables)
+            return entry.field_error(at, truth, EVERY)
+        params = score.coefficients(prepared, variables)
+        return entry.solver_error(prepared.problem, solver, params, truth)
+
+    def watch(kind):
+        def add(_, state):
+            for row, model in SHOWN[kind].items():
+                variables = seeds.take(getattr(state, model).train.variables, 0)
+                values.setdefault(row, []).append(error(model, variables))
+
+        return add
+
+    return watch

@@ -1,0 +1,272 @@
+"""Runs every row of an experiment, on the same data, for all seeds at once."""
+
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.published import counts, one_way, pinn, score, starts
+from experiments.published.case import Case, prepare, settings
+from experiments.published.curves import make_watch
+from hyco_jax import calls, hybrid, seeds, stages
+from hyco_jax.config import schema
+from hyco_jax.stages import Prepared
+from hyco_jax.types import HybridState, Metrics, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What a method reached.
+
+    Attributes:
+        errors: Of each seed: "e_s" of the solution, "e_p" of the parameters if it has
+            any, "held" at sensors that are held out.
+        seconds: Of all seeds together, compilation included.
+        solves: PDE solves of a seed.
+        evaluations: Of the network, of a seed.
+        variables: Parameters, stacked over seeds; None if it has none.
+        one_seed: Seconds of the first seed alone, where that was measured.
+    """
+
+    errors: list[dict[str, float]]
+    seconds: float
+    solves: float = 0.0
+    evaluations: float = 0.0
+    variables: Params | None = None
+    one_seed: float | None = None
+
+
+def run(case: Case, report=print) -> tuple[dict[str, Row], dict[str, list[float]]]:
+    """Runs all rows.
+
+    Args:
+        case: The experiment.
+        report: Called with a line when a row is done.
+
+    Returns:
+        The rows by name, in the order of the table, and errors of the first seed along
+        the way.
+    """
+    plans = prepare(case, case.config["rows"])
+    curves, rows = {}, {}
+    watch = make_watch(case.entry, plans["hybrid"][0], curves)
+
+    def add(**new):
+        for name, row in new.items():
+            rows[name] = row
+            median = {k: np.median([e[k] for e in row.errors]) for k in row.errors[0]}
+            text = "  ".join(f"{k} {x:.4g}" for k, x in median.items())
+            report(f"{case.name} {name}: {text}, {row.seconds:.0f} s")
+
+    add(**_hybrid(case, plans["hybrid"], watch))
+    add(adam=_alone(case, "adam", plans["adam"], plans["lbfgs"], watch))
+    add(**_starts(case, plans["lbfgs"]))
+    add(shooting=_alone(case, "shooting", plans["shooting"], plans["lbfgs"], watch))
+    network, state = _network(case, plans["hybrid"], watch)
+    add(synthetic_alone=network)
+    add(two_stage=_two_stage(case, plans["hybrid"], state, network, watch))
+    best = rows["starts"]
+    add(distilled=_distilled(case, plans["distilled"], best, watch))
+    add(pinn=_pinn(case, plans["pinn"]))
+    begin = time.perf_counter()
+    errors = score.interpolations(case, plans["hybrid"])
+    add(interpolation=Row(errors, time.perf_counter() - begin))
+    return rows, curves
+
+
+def _hybrid(case, prepared, watch):
+    own = settings(case, "hybrid", 0)
+    # Seconds of one seed are those of the same program for it alone.
+    alone = seeds.run(prepared[:1])["hybrid"].seconds if len(prepared) > 1 else None
+    runs = seeds.run(prepared, watch("hybrid"))["hybrid"]
+    ghosts = counts.generated(own, len(prepared[0].placed.u0))
+    costs = {
+        "solves": counts.solves(runs.metrics, own) + own.hybrid.cycles,
+        "evaluations": counts.evaluations(runs.metrics, own, _num_rows(prepared))
+        + ghosts,
+    }
+    physical = runs.state.physical.train.variables
+    network = runs.state.synthetic.train.variables
+    return {
+        "hybrid_physical": Row(
+            score.solvers(case, prepared, physical),
+            runs.seconds,
+            **costs,
+            variables=physical,
+            one_seed=alone,
+        ),
+        "hybrid_synthetic": Row(
+            score.fields(case, prepared, network),
+            runs.seconds,
+            **costs,
+            variables=network,
+            one_seed=alone,
+        ),
+    }
+
+
+def _alone(case, name, prepared, scored, watch):
+    """The physical model alone; the coefficients are scored without fitted states."""
+    runs = seeds.run(prepared, watch(name))["physical"]
+    variables = runs.state.physical.train.variables
+    return Row(
+        score.solvers(case, scored, variables),
+        runs.seconds,
+        counts.solves(runs.metrics, settings(case, name, 0)),
+        variables=variables,
+    )
+
+
+def _starts(case, prepared):
+    """L-BFGS from the published guess, and the best of many starts."""
+    options = case.config["starts"]
+    state, real = _stacked(prepared)
+    guess = jax.tree.map(lambda x: x[:, None], state.physical.train.params)
+    drawn = [
+        case.entry.draw_starts(
+            options["bounds"], options["number"], seed, own.problem.domain
+        )
+        for seed, own in zip(case.seeds, prepared, strict=True)
+    ]
+    player = prepared[0].plan.players["physical"]
+    result = {}
+    for name, begin_at in (("lbfgs", guess), ("starts", seeds.stack(drawn))):
+        begin = time.perf_counter()
+        found = starts.fit(player, state, real, begin_at)
+        result[name] = Row(
+            score.solvers(case, prepared, found.variables),
+            time.perf_counter() - begin,
+            # Of each start the shares of its loss, and its score.
+            float(np.median(found.evaluations)) + 2 * found.scores.shape[1],
+            variables=found.variables,
+        )
+    return result
+
+
+def _network(case, prepared, watch):
+    """The network alone, as long as in the hybrid; all of its batch are readings."""
+    own = settings(case, "hybrid", 0)
+    player = prepared[0].plan.players["synthetic"]
+    cycle = hybrid.make_solo_cycle("synthetic", player)
+    state, metrics, seconds = _run(cycle, prepared, own, watch("synthetic"))
+    variables = state.synthetic.train.variables
+    row = Row(
+        score.fields(case, prepared, variables),
+        seconds,
+        evaluations=counts.evaluations(metrics, own, _num_rows(prepared)),
+        variables=variables,
+    )
+    return row, state
+
+
+def _two_stage(case, prepared, taught: HybridState, network: Row, watch):
+    """The physical model learns from the network that was trained alone."""
+    own = settings(case, "hybrid", 0)
+    cycle = one_way.make_cycle("physical", prepared[0].plan.players)
+    state, metrics, seconds = _run(
+        cycle, prepared, own, watch("two_stage"), synthetic=taught.synthetic
+    )
+    variables = state.physical.train.variables
+    ghosts = counts.generated(own, len(prepared[0].placed.u0))
+    return Row(
+        score.solvers(case, prepared, variables),
+        network.seconds + seconds,
+        counts.solves(metrics, own),
+        network.evaluations + ghosts,
+        variables,
+    )
+
+
+def _distilled(case, prepared, teacher: Row, watch):
+    """The network learns from the physical model that is the best of many starts."""
+    own = settings(case, "distilled", 0)
+    cycle = one_way.make_cycle("synthetic", prepared[0].plan.players)
+    physical = _stacked(prepared)[0].physical
+    names = physical.train.params
+    params = {name: jnp.asarray(teacher.variables[name]) for name in names}
+    physical = physical.replace(train=physical.train.replace(params=params))
+    state, metrics, seconds = _run(
+        cycle, prepared, own, watch("distilled"), physical=physical
+    )
+    variables = state.synthetic.train.variables
+    return Row(
+        score.fields(case, prepared, variables),
+        teacher.seconds + seconds,
+        teacher.solves + own.hybrid.cycles,
+        counts.evaluations(metrics, own, _num_rows(prepared)),
+        variables,
+    )
+
+
+def _pinn(case, prepared):
+    options = schema.from_dict(pinn.PinnSettings(), case.config["pinn"], "pinn.")
+    first, own = prepared[0], settings(case, "pinn", 0)
+    state, real = _stacked(prepared)
+    keys = jnp.stack([stages.seeded_key(seed, stages.RUN) for seed in case.seeds])
+    region = own.hybrid.ghost_region or ((0.0, 1.0),) * first.problem.domain.ndim
+
+    def fit(network, coefficients, rows, key):
+        return pinn.fit(
+            case.entry,
+            first.problem,
+            region,
+            first.models.synthetic.predict,
+            options,
+            network,
+            coefficients,
+            rows,
+            key,
+        )
+
+    begin = time.perf_counter()
+    program = jax.jit(jax.vmap(fit), compiler_options=calls.compiler_options())
+    found = program(
+        state.synthetic.train.variables,
+        score.coefficients(first, state.physical.train.variables),
+        real.rows,
+        keys,
+    )
+    jax.block_until_ready(found)
+    seconds = time.perf_counter() - begin
+    errors = score.fields(case, prepared, found["network"])
+    for i, own in enumerate(prepared):
+        params = seeds.take(found["coefficients"], i)
+        errors[i]["e_p"] = case.entry.parameter_error(params, own.problem.domain)
+    points = options.residuals + options.readings + 2 * options.conditions
+    return Row(errors, seconds, 0.0, options.updates * points, found)
+
+
+def _num_rows(prepared: list[Prepared]) -> int:
+    """Readings of a seed, the padded ones included."""
+    return max(own.placed.real.scored.rows.count for own in prepared)
+
+
+def _stacked(prepared: list[Prepared]) -> tuple[HybridState, Any]:
+    states = [own.plan.init_state() for own in prepared]
+    return seeds.stack(states), seeds.stack([own.plan.real for own in prepared])
+
+
+def _run(
+    cycle, prepared, own, watched, **sides
+) -> tuple[HybridState, list[Metrics], float]:
+    """Runs a cycle as often as the hybrid does, from some sides that are given."""
+    state, real = _stacked(prepared)
+    # Its buffers are donated, and those of what was given are still needed.
+    state = jax.tree.map(jnp.copy, state.replace(**sides))
+    length = min(own.hybrid.cycles_per_call, own.hybrid.cycles)
+    program = jax.jit(
+        jax.vmap(hybrid.repeat(cycle, length)),
+        donate_argnums=0,
+        compiler_options=calls.compiler_options(),
+    )
+    metrics, seconds = [], 0.0
+    for _ in range(own.hybrid.cycles // length):
+        begin = time.perf_counter()
+        state, found = program(state, real)
+        metrics.append(jax.device_get(found))
+        seconds += time.perf_counter() - begin
+        watched(None, state)
+    return state, metrics, seconds

@@ -1,0 +1,75 @@
+"""The table of an experiment in Markdown: ours beside what was published."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from experiments.published.rows import Row
+from hyco_jax.scoring.table import format_number
+
+LABELS = {
+    "hybrid_physical": "hybrid physical",
+    "hybrid_synthetic": "hybrid synthetic",
+    "adam": "physical alone, Adam as published",
+    "lbfgs": "physical alone, L-BFGS",
+    "starts": "physical alone, best of many starts",
+    "shooting": "physical alone, multiple shooting",
+    "two_stage": "two-stage (network, then PDE)",
+    "synthetic_alone": "synthetic alone",
+    "distilled": "distilled (PDE, then network)",
+    "pinn": "PINN",
+    "interpolation": "interpolation",
+}
+HEADER = (
+    "| method | published | solution error | parameter error | at held-out sensors "
+    "| seconds | PDE solves | network evaluations |"
+)
+
+
+def markdown(name: str, rows: Mapping[str, Row], published: Mapping[str, str]) -> str:
+    """Formats medians and ranges over seeds.
+
+    Args:
+        name: Of the experiment.
+        rows: Its rows.
+        published: What the paper's code reported, as text, by row.
+    """
+    num_seeds = len(next(iter(rows.values())).errors)
+    lines = [f"**{name}**, median (range) of {num_seeds} seeds", "", HEADER]
+    lines.append("|---|---:|" + "---:|" * (HEADER.count("|") - 3))
+    for key, label in LABELS.items():
+        if key in rows:
+            lines.append(_line(label, rows[key], published.get(key, "-")))
+    return "\n".join([*lines, "", _timing(rows, num_seeds)])
+
+
+def _line(label, row, published) -> str:
+    cells = [label, published]
+    cells += [_spread([e.get(k) for e in row.errors]) for k in ("e_s", "e_p", "held")]
+    cells += [f"{row.seconds:.0f}", _whole(row.solves), _whole(row.evaluations)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _spread(values) -> str:
+    if None in values:
+        return "-"
+    low, middle, high = (format_number(float(f(values))) for f in (min, np.median, max))
+    return f"{middle} ({low} to {high})"
+
+
+def _whole(count) -> str:
+    return f"{count:,.0f}" if count else "-"
+
+
+def _timing(rows, num_seeds) -> str:
+    row = rows["hybrid_physical"]
+    text = (
+        f"Seconds are those of {num_seeds} seeds in one program, compilation included"
+    )
+    if row.one_seed is None:
+        return f"{text}."
+    ratio = row.seconds / row.one_seed
+    return (
+        f"{text}; the hybrid of one seed took {row.one_seed:.0f} s, all of them "
+        f"{row.seconds:.0f} s, {ratio:.1f} times as long."
+    )
