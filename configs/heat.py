@@ -14,9 +14,10 @@ Variants, as `--config=configs/heat.py:<variant>`:
     field      the same with a conductivity of its own in every cell
     published  the "quarter" test of arXiv 2509.14123: 100², physics on 20², 99 steps
     published_full, published_half, published_quarter
-               its tests with moving sensors, see experiments/heat_published.py:
-               errors of the physical / synthetic solution and of the parameters 0.0174
-               / 0.0235, 0.194; 0.0384 / 0.0441, 0.417; 0.0352 / 0.0440, 0.521
+               its tests with moving sensors, with Adam as published; errors of the
+               physical / synthetic solution and of the parameters 0.0174 / 0.0235,
+               0.194; 0.0384 / 0.0441, 0.417; 0.0352 / 0.0440, 0.521. Their rivals, and
+               a better hybrid, are in configs/published.py
     spectral   a number κ on a periodic box, the exact step
     smoke      seconds, for tests
 """

@@ -38,7 +38,9 @@ def _commands():
         ):
             for line in text.replace("\\\n", "").splitlines():
                 found = re.match(r"python -m experiments\.(\w+) (--config=[^#]+)", line)
-                if found and not re.search(r"[$<]", line):
+                # Of the tables of many runs the settings are others.
+                is_run = found and found[1] in pde.NAMES
+                if is_run and not re.search(r"[$<]", line):
                     yield found[1], found[2]
 
 

@@ -17,6 +17,7 @@ from ml_collections import config_flags
 from experiments.published import figures, table
 from experiments.published import rows as all_rows
 from experiments.published.case import make_case, prepare
+from hyco_jax.running.compilation_cache import kept_programs
 
 
 def main(argv: list[str] | None = None):
@@ -38,10 +39,11 @@ def main(argv: list[str] | None = None):
     folder = Path(values.workdir)
     folder.mkdir(parents=True, exist_ok=True)
     config = values.config.to_dict()
-    tables = [
-        run(make_case(name, own, config["seeds"]), folder)
-        for name, own in config["problems"].items()
-    ]
+    with kept_programs(True):
+        tables = [
+            run(make_case(name, own, config["seeds"]), folder)
+            for name, own in config["problems"].items()
+        ]
     (folder / "table.md").write_text("\n\n".join(tables) + "\n")
     print("\n\n".join(tables))
 

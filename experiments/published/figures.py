@@ -30,7 +30,7 @@ COLORS = {
     "two_stage": "#CC79A7",
     "synthetic_alone": "#E69F00",
     "distilled": "#8C510A",
-    "pinn": "#F0E442",
+    "pinn": "#B8A800",
 }
 
 
@@ -53,7 +53,7 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
         paths = []
         for name, figure in figures.items():
             path = folder / f"{case.name}_{name}.png"
-            figure.savefig(path, dpi=130)
+            figure.savefig(path, dpi=130, bbox_inches="tight")
             plt.close(figure)
             paths.append(path)
     return paths
@@ -144,7 +144,7 @@ def _network_of(case, row, prepared):
 
 def _curves(case, rows, curves):
     """Errors of the solution over the share of the training that is done."""
-    figure, ax = plt.subplots(figsize=(5.0, 3.4))
+    figure, ax = plt.subplots(figsize=(7.5, 3.4))
     for row, result in rows.items():
         last = result.errors[0]["e_s"]
         look = {"color": COLORS.get(row, "0.6"), "label": table.LABELS[row]}
@@ -154,7 +154,8 @@ def _curves(case, rows, curves):
             ax.plot(share, values, marker="o", markersize=2.5, **look)
         else:
             ax.axhline(last, linestyle=":", linewidth=1.0, **look)
-    ax.set(yscale="log", xlabel="share of the training", ylabel="solution error")
+    ax.set(yscale="log", xlim=(0, 1.02))
+    ax.set(xlabel="share of the training", ylabel="solution error")
     figure.legend(loc="outside right center")
     return figure
 

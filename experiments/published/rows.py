@@ -186,7 +186,9 @@ def _distilled(case, prepared, teacher: Row, watch):
     cycle = one_way.make_cycle("synthetic", prepared[0].plan.players)
     physical = _stacked(prepared)[0].physical
     names = physical.train.params
-    params = {name: jnp.asarray(teacher.variables[name]) for name in names}
+    params = {
+        name: jax.tree.map(jnp.asarray, teacher.variables[name]) for name in names
+    }
     physical = physical.replace(train=physical.train.replace(params=params))
     state, metrics, seconds = _run(
         cycle, prepared, own, watch("distilled"), physical=physical

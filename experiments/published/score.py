@@ -19,6 +19,8 @@ from hyco_jax.types import Model, Params, Query
 # network of 256³ take ten seconds, and the errors are smooth in time.
 EVERY = 3
 PADDED = 2048
+# Points that a field answers at once.
+CHUNK = 10_000
 
 
 def make_answers(model: Model):
@@ -34,7 +36,15 @@ def make_answers(model: Model):
 
 def field_at(answers, params: Params) -> At:
     """A field as a function of points on the host."""
-    return lambda points: np.asarray(answers(params, np.asarray(points, np.float32)))
+
+    def at(points):
+        points = np.asarray(points, np.float32)
+        pad = -len(points) % CHUNK
+        chunks = np.pad(points, [(0, pad), (0, 0)]).reshape(-1, CHUNK, points.shape[1])
+        found = [np.asarray(answers(params, chunk)) for chunk in chunks]
+        return np.concatenate(found)[: len(points)]
+
+    return at
 
 
 def interpolation_at(prepared: Prepared) -> At:

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.published import counts, heat, one_way, pinn, starts
+from configs import published as configs
+from experiments.published import case as cases
+from experiments.published import counts, heat, one_way, pinn, starts, table
 from hyco_jax import fitting, hybrid, seeds
 from hyco_jax.models import expansions
 from hyco_jax.pde import heat as pde
@@ -207,6 +209,18 @@ def test_a_pinn_learns_coefficients_and_network():
     assert found["network"]["size"] == pytest.approx(1.0, abs=0.05)
     left = np.abs(found["coefficients"]["conductivity"]["amplitudes"])
     assert (left < [0.2, 0.12]).all()
+
+
+def test_settings_of_all_rows_are_allowed_and_of_the_same_data():
+    config = configs.get_config("all").to_dict()
+    for name, own in config["problems"].items():
+        case = cases.make_case(name, own, config["seeds"])
+        rows = {row: cases.settings(case, row, 3) for row in own["rows"]}
+        assert {row.seed for row in rows.values()} == {3}
+        assert len({(row.pde, row.data) for row in rows.values()}) == 1
+        assert set(own["published"]) <= set(table.LABELS)
+    with pytest.raises(ValueError, match="'heat' is not one of .*heat_half"):
+        configs.get_config("heat")
 
 
 def test_the_published_parameters_have_their_published_error():
