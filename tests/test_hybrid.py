@@ -37,6 +37,12 @@ def number_state(player, synthetic_p, physical_p, real):
     return HybridState(jnp.zeros((), jnp.int32), jax.random.key(0), *sides)
 
 
+def scored(score, step=0):
+    """A side of which rules of the coupling know the score and the steps."""
+    state = TrainState(jnp.asarray(step), {}, (), {})
+    return Side(state, jnp.asarray(score, jnp.float32), None, None)
+
+
 def number_cycle(player, **changes):
     options = {"alpha_synthetic": 1.0, "alpha_physical": 1.0}
     return hybrid.make_hybrid_cycle(player, player, **(options | changes))
@@ -120,10 +126,7 @@ def test_a_score_that_is_not_finite_is_never_the_best():
     ],
 )
 def test_trust_falls_with_the_ratio_of_the_losses(own, partner, power, expected):
-    sides = [
-        Side(None, jnp.asarray(score, jnp.float32), None, None)
-        for score in (partner, own)
-    ]
+    sides = [scored(score) for score in (partner, own)]
     assert coupling.make_trust(power)(*sides) == pytest.approx(expected)
 
 
@@ -142,15 +145,7 @@ def test_trust_falls_with_the_ratio_of_the_losses(own, partner, power, expected)
     ],
 )
 def test_need_is_by_how_much_the_partner_is_better(own, partner, step, expected):
-    sides = [
-        Side(
-            TrainState(jnp.asarray(step), {}, (), {}),
-            jnp.asarray(score, jnp.float32),
-            None,
-            None,
-        )
-        for score in (partner, own)
-    ]
+    sides = [scored(score, step) for score in (partner, own)]
     assert coupling.make_need(1.0)(*sides) == pytest.approx(expected)
     assert coupling.make_need(2.0)(*sides) == pytest.approx(expected**2)
     assert coupling.make_need(0.0)(*sides) == float(np.isfinite(partner))
@@ -177,6 +172,18 @@ def test_nobody_listens_to_a_partner_that_diverged(spoil):
     _, metrics = number_cycle(player)(number_state(player, spoil, 6.0, real), real)
     assert metrics["synthetic"]["alpha"] == 1.0
     assert metrics["physical"]["alpha"] == 0.0
+
+
+def test_nobody_listens_to_predictions_that_diverged():
+    player = number_player(lambda p, d: (p, p))
+    spoilt = player._replace(
+        generate=lambda params, real, key: {"rollouts": jnp.array([1.0, jnp.inf])}
+    )
+    real = jnp.array(2.0)
+    cycle = number_cycle(spoilt)
+    state, metrics = cycle(number_state(player, 3.0, 6.0, real), real)
+    assert jnp.isfinite(state.physical.score) and jnp.isfinite(state.synthetic.score)
+    assert metrics["synthetic"]["alpha"] == metrics["physical"]["alpha"] == 0.0
 
 
 def test_in_parallel_both_learn_from_the_state_before_the_cycle():

@@ -28,6 +28,12 @@ def test_a_system_runs_to_its_table_and_figures(tmp_path, system, capsys):
 
 
 @pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("system", ["heat", "inviscid_burgers"])
+def test_a_system_runs_to_its_table(tmp_path, system):
+    systems.check_run(system, tmp_path)
+
+
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize(
     "cells, mode, row",
     [(16, "hybrid", "hybrid_physical"), (64, "physical", "physical_alone")],
@@ -120,6 +126,20 @@ def test_a_finer_field_is_compared_with_the_truth_on_the_finest_grid_it_is_known
 def test_a_true_field_on_another_grid_is_refused():
     with pytest.raises(ValueError, match=r"conductivity has shape \(5, 5\), expected"):
         make_judge(FIELD, lambda problem: {"conductivity": np.ones((5, 5))})
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize("name", ["fno", "transformer"])
+def test_every_network_can_be_the_synthetic_model(tmp_path, name):
+    options = {
+        "fno": {"modes": 3, "width": 4, "depth": 1},
+        "transformer": {"width": 8, "depth": 1, "heads": 2},
+    }
+    network = {"name": name, name: options[name]}
+    network |= {"learn_scale": True, "input_noise": 0.01}
+    changes = {"mode": "synthetic", "synthetic": network}
+    result = systems.run("smoke", tmp_path, changes)
+    assert np.isfinite(result.rows["synthetic_alone"]["test/nrmse"])
 
 
 @pytest.mark.usefixtures("coarse_pictures")
