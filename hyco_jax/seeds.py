@@ -5,6 +5,7 @@ noise and places, and the random numbers of the run. What is static, as the unit
 losses are measured by, is that of the first seed.
 """
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax import calls
+from hyco_jax.hybrid import Cycle
 from hyco_jax.stages import Prepared
 from hyco_jax.types import HybridState, Metrics
 
@@ -52,28 +54,59 @@ def run(
     """
     first = prepared[0].plan
     real = stack([each.plan.real for each in prepared])
-    programs, result = {}, {}
+    # The warm-up of one stage is the whole of another.
+    called = dict.fromkeys(call for stage in first.stages for call in stage.calls)
+    programs = {call: make_program(call.run.__wrapped__) for call in called}
+    result = {}
     for stage in first.stages:
         begin = time.perf_counter()
-        state = stack([each.plan.init_state() for each in prepared])
-        metrics, watching = [], 0.0
-        for call in stage.calls:
-            if call not in programs:
-                programs[call] = jax.jit(
-                    jax.vmap(call.run.__wrapped__),
-                    donate_argnums=0,
-                    compiler_options=calls.compiler_options(),
-                )
-            state, found = programs[call](state, real)
-            metrics.append(jax.device_get(found))
-            if watch is not None:
-                since = time.perf_counter()
-                watch(stage.name, state)
-                watching += time.perf_counter() - since
-        jax.block_until_ready(state)
-        seconds = time.perf_counter() - begin - watching
-        result[stage.name] = Runs(state, metrics, seconds)
+        state = init_state(prepared)
+        before = time.perf_counter() - begin
+        runs = train(
+            [programs[call] for call in stage.calls],
+            state,
+            real,
+            watch and functools.partial(watch, stage.name),
+        )
+        result[stage.name] = runs._replace(seconds=before + runs.seconds)
     return result
+
+
+def init_state(prepared: Sequence[Prepared]) -> HybridState:
+    """The state of all seeds before the first cycle of a stage."""
+    return stack([each.plan.init_state() for each in prepared])
+
+
+def make_program(cycle: Cycle) -> Cycle:
+    """Makes one program of a cycle of all seeds; it is compiled when it is called."""
+    return jax.jit(
+        jax.vmap(cycle), donate_argnums=0, compiler_options=calls.compiler_options()
+    )
+
+
+def train(
+    programs: Sequence[Cycle],
+    state: HybridState,
+    real: Any,
+    watch: Callable[[HybridState], None] | None = None,
+) -> Runs:
+    """Calls programs from `make_program` in order.
+
+    Args:
+        programs: One may occur more than once.
+        state: Of all seeds; donated.
+        real: The real data of all seeds.
+        watch: Called with the state after each call, see `run`.
+    """
+    metrics, seconds = [], 0.0
+    for program in programs:
+        begin = time.perf_counter()
+        state, found = program(state, real)
+        metrics.append(jax.device_get(found))
+        seconds += time.perf_counter() - begin
+        if watch is not None:
+            watch(state)
+    return Runs(state, metrics, seconds)
 
 
 def stack(trees: Sequence[Any]) -> Any:

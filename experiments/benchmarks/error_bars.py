@@ -8,10 +8,10 @@ grid, each with its compilation and nothing in a cache. Printed are seconds of c
 
 import argparse
 import dataclasses
-import importlib
 import time
 
 import hyco_jax
+from experiments.benchmarks import memory
 from hyco_jax import error_bars, fitting, pde
 from hyco_jax.config import experiment, schema
 
@@ -59,14 +59,9 @@ def _row(config: str) -> str:
 
 
 def _read(config):
-    system, _, variant = config.partition(":")
-    module = pde.find(system)
-    values = importlib.import_module(f"configs.{system}").get_config(
-        variant or "default"
-    )
-    settings = schema.from_dict(experiment.template(module), values)
+    settings, problem = memory.read(config if ":" in config else f"{config}:default")
     settings = schema.from_dict(settings, {"mode": "physical"})
-    problem = module.make_problem(settings.pde, settings.data)
+    module = pde.find(settings.experiment_name)
     return problem, experiment.make_data(settings, module, problem), settings
 
 

@@ -1,6 +1,7 @@
 """Runs every row of an experiment, on the same data, for all seeds at once."""
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ from experiments.published.curves import make_watch
 from hyco_jax import calls, hybrid, seeds, stages
 from hyco_jax.config import schema
 from hyco_jax.stages import Prepared
-from hyco_jax.types import HybridState, Metrics, Params
+from hyco_jax.types import HybridState, Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,28 +248,16 @@ def _num_rows(prepared: list[Prepared]) -> int:
 
 
 def _stacked(prepared: list[Prepared]) -> tuple[HybridState, Any]:
-    states = [own.plan.init_state() for own in prepared]
-    return seeds.stack(states), seeds.stack([own.plan.real for own in prepared])
+    real = seeds.stack([own.plan.real for own in prepared])
+    return seeds.init_state(prepared), real
 
 
-def _run(
-    cycle, prepared, own, watched, **sides
-) -> tuple[HybridState, list[Metrics], float]:
+def _run(cycle, prepared, own, watched, **sides) -> seeds.Runs:
     """Runs a cycle as often as the hybrid does, from some sides that are given."""
     state, real = _stacked(prepared)
     # Its buffers are donated, and those of what was given are still needed.
     state = jax.tree.map(jnp.copy, state.replace(**sides))
     length = min(own.hybrid.cycles_per_call, own.hybrid.cycles)
-    program = jax.jit(
-        jax.vmap(hybrid.repeat(cycle, length)),
-        donate_argnums=0,
-        compiler_options=calls.compiler_options(),
-    )
-    metrics, seconds = [], 0.0
-    for _ in range(own.hybrid.cycles // length):
-        begin = time.perf_counter()
-        state, found = program(state, real)
-        metrics.append(jax.device_get(found))
-        seconds += time.perf_counter() - begin
-        watched(None, state)
-    return state, metrics, seconds
+    program = seeds.make_program(hybrid.repeat(cycle, length))
+    programs = [program] * (own.hybrid.cycles // length)
+    return seeds.train(programs, state, real, functools.partial(watched, None))
