@@ -123,9 +123,10 @@ def compiler_options(runs_once: bool = False) -> dict[str, int] | None:
     if jax.default_backend() != "cpu" or asked_for_less:
         return None
     if runs_once:
-        # Without emitters of fused loops, which make cycles faster by a quarter, the
-        # programs of the ± of numbers compile in two thirds of the time, and those of
-        # fields take no longer in all (`python -m experiments.benchmarks.error_bars`).
+        # Without emitters of fused loops, which make cycles faster by a quarter. Of one
+        # call by hand: the ± of Kuramoto-Sivashinsky's numbers took 16 s instead of 22,
+        # that of heat's field, which computes longer than it compiles, 126 instead of
+        # 121.
         return {
             "xla_backend_optimization_level": 1,
             "xla_cpu_use_fusion_emitters": False,

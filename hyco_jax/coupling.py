@@ -66,7 +66,8 @@ def make_need(power: float) -> Factor:
         power: How fast need falls; 0 for no dependence.
 
     Returns:
-        A function that gives `clip(own.score / partner.score - 1, 0, 1) ** power`.
+        A function that gives `clip(own.score / partner.score - 1, 0, 1) ** power`; 0 if
+        the partner diverged.
     """
 
     def need(partner, own):

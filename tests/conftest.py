@@ -17,7 +17,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 # Compiling is most of the time, and XLA's fusion emitters for CPU double it: heat's
 # short run takes 33.8 s of CPU with them and 24.4 s without, 19.5 and 11.1 s where
 # other optimisations are off too.
-# Code that is cut into parts for LLVM, for many cores, takes a sixteenth more.
+# Cut into parts for LLVM, for many cores, code takes more: 75 s instead of 70 for three
+# files of tests.
 _FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}".strip()
 
@@ -91,7 +92,7 @@ def no_warnings():
 
 @pytest.fixture
 def no_error_bars(monkeypatch):
-    """No ± of coefficients at the end of a run: up to half of what a short one takes.
+    """No ± of coefficients at the end of a run, whose programs take long to compile.
 
     tests/uncertainty computes them.
     """
