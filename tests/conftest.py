@@ -17,10 +17,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 # Compiling is most of the time, and XLA's fusion emitters for CPU double it: heat's
 # short run takes 33.8 s of CPU with them and 24.4 s without, 19.5 and 11.1 s where
 # other optimisations are off too.
-# Cut into parts for LLVM, for many cores, code takes more: 75 s instead of 70 for three
-# files of tests.
-_FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAGS}".strip()
+_EMITTERS = "--xla_cpu_use_fusion_emitters=false"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_EMITTERS}".strip()
 
 # Nor is it worth optimising what runs for milliseconds: `optimised` is for the rest.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
