@@ -30,8 +30,12 @@ class Case(NamedTuple):
 
 
 def make_case(name: str, config: Mapping[str, Any], num_seeds: int) -> Case:
-    """Makes the experiment of a config."""
-    return Case(name, config, ENTRIES[config["experiment"]], tuple(range(num_seeds)))
+    """Makes the experiment of a config.
+
+    Its seeds begin with 1: settings were chosen on the data of seed 0.
+    """
+    seeds = tuple(range(1, num_seeds + 1))
+    return Case(name, config, ENTRIES[config["experiment"]], seeds)
 
 
 def settings(case: Case, row: str, seed: int) -> experiment.Experiment:

@@ -117,11 +117,10 @@ class Factors(NamedTuple):
     values: np.ndarray
     vectors: np.ndarray
 
-    @property
-    def inverse(self) -> np.ndarray:
-        """Of the matrix, with its eigenvalues above those of rounding."""
+    def inverse(self, floor: float = FLOOR) -> np.ndarray:
+        """Of the matrix, with scaled eigenvalues of rounding at least, or a floor."""
         vectors = self.vectors / self.scale[:, None]
-        return (vectors / np.maximum(self.values, FLOOR)) @ vectors.T
+        return (vectors / np.maximum(self.values, floor)) @ vectors.T
 
 
 def factorise(matrix: np.ndarray) -> Factors:
@@ -201,7 +200,7 @@ def covariance(
     kept = factors.vectors[:, is_kept] / factors.scale[:, None]
     more = scatter - parts.data - parts.jumps + (scale - 1) * parts.prior
     middle = kept.T @ more @ kept / np.outer(values, values)
-    return unit * (factors.inverse + kept @ middle @ kept.T)
+    return unit * (factors.inverse() + kept @ middle @ kept.T)
 
 
 def weighted(parts: Parts, variance: np.ndarray) -> np.ndarray:

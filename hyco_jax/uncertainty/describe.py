@@ -1,6 +1,6 @@
 """What is said about a row's coefficients: in the table, on disk, and in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,11 +28,13 @@ class Estimate(NamedTuple):
         arrays: Of figures: `deviation/<name>/<row>`, standard errors on the grid of
             the data, shaped as the coefficients there.
         summary: For `eval.json`, plain values.
+        inverse: Of the loss's curvature at the fit, see `refit`.
     """
 
     columns: dict[str, float]
     arrays: dict[str, np.ndarray]
     summary: dict[str, Any]
+    inverse: Callable[[np.ndarray], np.ndarray]
 
 
 def describe(
@@ -98,7 +100,7 @@ def describe(
         for name, std in deviations.items()
     }
     columns = {f"{table.NOISE}{name}": float(errors[name]) for name in numbers}
-    return Estimate(columns, arrays, summary)
+    return Estimate(columns, arrays, summary, solution.inverse)
 
 
 def _identify(solution, names, of_numbers, numbers) -> identifiability.Identified:
@@ -107,7 +109,7 @@ def _identify(solution, names, of_numbers, numbers) -> identifiability.Identifie
         return identifiability.identify(solution.data, names)
     if not numbers:
         return identifiability.Identified(np.zeros(0), ())
-    left = covariance.factorise(of_numbers).inverse
+    left = covariance.factorise(of_numbers).inverse()
     return identifiability.identify(left, [n.replace("_", " ") for n in numbers])
 
 

@@ -5,10 +5,9 @@ scheme both values say where it lies on an infinitely fine one (L. F. Richardson
 `fine + (fine - own) / (2^p - 1)`.
 """
 
-import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,25 +15,17 @@ import numpy as np
 import optax
 from absl import logging
 
-from hyco_jax import calls, point_stages, stages
-from hyco_jax.data.augment import Part
+from hyco_jax import point_stages, stages
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
-from hyco_jax.hybrid import Player
 from hyco_jax.models import refined, resampled, segments
-from hyco_jax.players import points
 from hyco_jax.problem import Problem
 from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.scoring import table
 from hyco_jax.settings import Settings
 from hyco_jax.stages import Models, Plan
-from hyco_jax.training import lbfgs, losses
-from hyco_jax.types import Array, Params
-
-_ITERATIONS = 40
-# What float32 resolves of the loss; where less is left to gain, a line search would
-# spend all of its evaluations. Of n readings it is a change of chi² by n times that.
-_RESOLUTION = 2e-7
+from hyco_jax.types import Params
+from hyco_jax.uncertainty.refit import make_loss, make_refit
 
 
 class GridError(NamedTuple):
@@ -91,9 +82,9 @@ def make_check(
 
     Returns:
         A function of a row of the table, the physical model's best parameters, and by
-        option a guess of by what they move. It returns None where the fit on the finer
-        grid fails, and is None itself where the PDE has no finer grid, or nothing is
-        fitted.
+        option a guess of by what they move and the inverse curvature of the fit, see
+        `refit`. It returns None where the fit on the finer grid fails, and is None
+        itself where the PDE has no finer grid, or nothing is fitted.
     """
     if not models.physical.learned:
         return None
@@ -118,13 +109,13 @@ def make_check(
     learned = models.physical.learned
     states = [] if models.own_states is None else [segments.STATES]
 
-    def check(row, variables, moved=None):
+    def check(row, variables, moved=None, inverse=None):
         begin = time.monotonic()
         own = {name: variables[name] for name in (*learned, *states)}
         constants = {k: v for k, v in variables.items() if k not in own}
         start = own if moved is None else optax.tree.add(own, moved)
-        found = jax.device_get(refit(own, start, constants, plan.real))
-        if found.status == lbfgs.NON_FINITE:
+        found = refit(own, start, constants, plan.real, inverse)
+        if found is None:
             logging.warning(
                 "%s: the error of the grid is not known: the fit on a grid twice finer "
                 "became infinite",
@@ -138,11 +129,10 @@ def make_check(
             for name in learned
         }
         logging.info(
-            "grid of %s: %.1f s, %d evaluations, %s",
+            "grid of %s: %.1f s, %d evaluations",
             table.ROWS[row],
             time.monotonic() - begin,
             found.num_evaluations,
-            lbfgs.STATUS[found.status],
         )
         moved = optax.tree.sub(found.params, own)
         return Check(*_describe(problem, row, errors), moved)
@@ -200,76 +190,6 @@ def make_error(own: np.ndarray, fine: np.ndarray, order: int | None) -> GridErro
     if order is not None:
         estimate = fine + (fine - own) / (refined.FACTOR**order - 1)
     return GridError(own, fine, estimate)
-
-
-def make_loss(
-    placed: Placed | None, models: Models, plan: Plan, chunk: int
-) -> Callable[[Params, Sequence[Part]], Array]:
-    """Makes the loss of a fit, a function of all parameters and of the data's parts.
-
-    Args:
-        placed: What is trained on, where it is at points.
-        models: Both models.
-        plan: What was trained with them.
-        chunk: Samples in memory at once; 0 for all.
-    """
-    part_losses = functools.partial(losses.part_losses, chunk=chunk or None)
-    if models.own_states is not None:
-        unit = point_stages.jump_unit(placed)
-        part_losses = points.make_jump_losses(models.own_states, unit)
-    penalty = models.physical.penalty
-
-    def loss(params, parts):
-        total = part_losses(plan.fitted, params, parts).sum()
-        return total if penalty is None else total + penalty(params)
-
-    return loss
-
-
-def make_refit(
-    player: Player,
-    own_loss: Callable[[Params, Sequence[Part]], Array],
-    fine_loss: Callable[[Params, Sequence[Part]], Array],
-) -> Callable[[Params, Params, Params, Any], lbfgs.Result]:
-    """Makes the jitted fit on the finer grid, on real data and prior alone.
-
-    Where a run ends the gradient of its own fit is not quite 0, by its tolerance and
-    by what the network wants of it. The gradient of this one ends at the same, so that
-    nothing but the grid moves the minimum.
-
-    Args:
-        player: Of the physical model.
-        own_loss: From `make_loss`.
-        fine_loss: Likewise, on the finer grid.
-
-    Returns:
-        A function of the parameters that were fitted, those to start from, the
-        constants and the real data.
-    """
-    tx = lbfgs.make_optimizer()
-
-    def refit(own, start, constants, real):
-        parts = player.augment(real, None, 0.0)
-        value, slope = jax.value_and_grad(
-            lambda params: own_loss({**constants, **params}, parts)
-        )(own)
-
-        def shifted(params):
-            moved = optax.tree.sub(params, own)
-            whole = fine_loss({**constants, **params}, parts)
-            return whole - optax.tree.vdot(slope, moved)
-
-        return lbfgs.minimize(
-            shifted,
-            start,
-            tx.init(start),
-            tx,
-            num_iterations=_ITERATIONS,
-            abs_tol=_RESOLUTION * value,
-            carry_memory=False,
-        )
-
-    return jax.jit(refit, compiler_options=calls.compiler_options(True))
 
 
 def _describe(problem, row, errors: Mapping[str, GridError]):

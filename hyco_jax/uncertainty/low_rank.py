@@ -146,6 +146,18 @@ def prior_scale(
     return scale_of_prior(penalty, of_noise, of_prior)
 
 
+def inverse(prior: Prior, found: Eigen, vector: np.ndarray) -> np.ndarray:
+    """Applies the inverse of A + M to a vector `(p,)`, or somewhat less.
+
+    What is not among the eigenvectors counts as determined like the last of them: its
+    share is too small, hence safe as a step of Newton.
+    """
+    along = found.vectors.T @ vector
+    rest = prior.solve(vector) - found.vectors @ along
+    least = 0.0 if found.is_complete else found.values[-1]
+    return found.vectors @ (along / (1 + found.values)) + rest / (1 + least)
+
+
 def posterior(
     prior: Prior, found: Eigen, scatter: np.ndarray, scale: float, unit: float
 ) -> Posterior:

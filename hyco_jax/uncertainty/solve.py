@@ -24,6 +24,9 @@ MOST_STATES = 2048
 _MOST_DERIVATIVES = 512
 # Of 4096 values of a conductivity some 75 are determined better than by their penalty.
 _MOST_RANK = 64
+# Eigenvalues of a curvature scaled to a diagonal of 1, for steps of Newton: along what
+# is determined worse, float32's gradient is rounding.
+_STEADY = 1e-4
 # Fewer say little of how the gradient scatters.
 _LEAST_GROUPS = 8
 
@@ -67,6 +70,7 @@ class Solution(NamedTuple):
         scale: By how much rougher coefficients are than their penalty's weight says.
         data: Curvature of the data's share in the loss, `(p, p)`, if it is there.
         is_complete: Whether all is in it that the data determine.
+        inverse: Maps a gradient of the loss `(p,)` to its inverse curvature times it.
     """
 
     noise: Noise
@@ -77,6 +81,7 @@ class Solution(NamedTuple):
     scale: float
     data: np.ndarray | None
     is_complete: bool
+    inverse: Callable[[np.ndarray], np.ndarray]
 
 
 def is_dense(shape: tuple[int, ...], size: int) -> bool:
@@ -102,7 +107,7 @@ def _dense(setup, programs, x, inputs) -> Solution:
         prior = (prior + prior.T) / 2
     parts = covariance.collect(programs, x, inputs, setup.labels, prior)
     factors = covariance.factorise(parts.whole)
-    inner = factors.inverse
+    inner = factors.inverse()
     degrees = covariance.degrees_of_freedom(parts, inner)
     # Without overlaps the residuals are those of whole records.
     sums = _sums(programs, x, inputs) if setup.is_overlapping else parts.sums
@@ -128,7 +133,10 @@ def _dense(setup, programs, x, inputs) -> Solution:
             covariance.covariance(parts, factors, found.unit, empirical, robust_scale)
         )
     posterior = covariance.dense_posterior(plain)
-    return Solution(found, degrees, posterior, robust, excess, scale, parts.data, True)
+    return Solution(
+        *(found, degrees, posterior, robust, excess, scale, parts.data, True),
+        inverse=functools.partial(np.matmul, factors.inverse(_STEADY)),
+    )
 
 
 def _low_rank(setup, programs, x, inputs) -> Solution:
@@ -177,7 +185,8 @@ def _low_rank(setup, programs, x, inputs) -> Solution:
             robust_scale = low_rank.prior_scale(prior, eigen, penalty, empirical)
         robust = low_rank.posterior(prior, eigen, empirical, robust_scale, found.unit)
     return Solution(
-        found, degrees, plain, robust, excess, scale, None, eigen.is_complete
+        *(found, degrees, plain, robust, excess, scale, None, eigen.is_complete),
+        inverse=functools.partial(low_rank.inverse, prior, eigen),
     )
 
 

@@ -80,7 +80,8 @@ def test_problems_know_the_order_of_their_scheme():
 def test_a_fit_to_readings_says_what_the_grid_does():
     problem = decay.make_problem()
     data = decay.observe(problem, decay.make_readings())
-    settings = decay.make_settings(mode="physical", uncertainty={"grid": True})
+    both = {"noise": True, "grid": True}
+    settings = decay.make_settings(mode="physical", uncertainty=both)
     result = hyco_jax.fit(problem, data, settings)
     row = result.rows["physical_alone"]
     # The step is exact, the readings are linear between 16 cells of a wave.

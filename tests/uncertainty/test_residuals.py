@@ -7,7 +7,7 @@ from jax.flatten_util import ravel_pytree
 
 from hyco_jax import fitting
 from hyco_jax.models import segments
-from hyco_jax.uncertainty import estimate, grid
+from hyco_jax.uncertainty import estimate, refit
 from hyco_jax.uncertainty.residuals import Inputs
 from tests import readings as decay
 from tests import ring
@@ -46,7 +46,7 @@ def test_the_squares_of_all_residuals_and_the_penalty_add_up_to_the_loss(case):
     x = ravel_pytree(fitted)[0]
     found = jax.jit(fit.loss)(x, Inputs(constants, plan.real))
     parts = plan.players["physical"].augment(plan.real, None, 0.0)
-    expected = jax.jit(grid.make_loss(placed, models, plan, 0))(params, parts)
+    expected = jax.jit(refit.make_loss(placed, models, plan, 0))(params, parts)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert (fit.with_jumps is None) == (models.own_states is None)
     assert found > 1e-3
