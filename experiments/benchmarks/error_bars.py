@@ -11,6 +11,7 @@ import dataclasses
 import time
 
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 import hyco_jax
 from experiments.benchmarks import memory
@@ -56,7 +57,7 @@ def _row(config: str) -> str:
     noise, grid = np.diff(times)
     learned = prepared.models.physical.learned
     params = result.trained["physical_alone"].params
-    count = sum(params[name].size for name in learned)
+    count = ravel_pytree([params[name] for name in learned])[0].size
     fit = result.rows["physical_alone"]["seconds"]
     return f"| {config} | {count} | {fit:.1f} | {noise:.1f} | {grid:.1f} |"
 

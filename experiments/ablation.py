@@ -1,0 +1,190 @@
+"""What each part of the coupling is worth: rules of alpha, updates, what is kept.
+
+    python -m experiments.ablation --config=configs/ablation.py:burgers
+    python -m experiments.ablation --config=configs/ablation.py:all
+
+Every variant trains the same models on the same data, for several seeds in one program.
+The table in Markdown, its numbers and a figure of each problem go to --workdir.
+"""
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from matplotlib import pyplot as plt
+from matplotlib import rc_context
+from ml_collections import config_flags
+
+from experiments.published import case as published
+from experiments.published import score
+from hyco_jax import fitting, pde, seeds
+from hyco_jax.config import experiment, schema
+from hyco_jax.running.compilation_cache import kept_programs
+from hyco_jax.scoring.plots import style
+from hyco_jax.scoring.table import format_number
+
+ALONE = "alone"
+COLUMNS = {
+    "coefficient": "coefficient error, physical",
+    "physical": "solution error, physical",
+    "synthetic": "solution error, synthetic",
+}
+
+
+def main(argv: list[str] | None = None):
+    """Parses the flags, runs every problem of the config and prints its table."""
+    argv = sys.argv if argv is None else argv
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
+    flags.DEFINE_string(
+        "workdir", "runs/ablation", "Where results go.", flag_values=values
+    )
+    try:
+        rest = values(argv)
+        if len(rest) > 1 or values.config is None:
+            raise flags.Error(
+                f"expected --config=configs/ablation.py:NAME, got {argv[1:]}"
+            )
+    except (flags.Error, ValueError) as error:
+        sys.exit(f"error: {error}")
+    folder = Path(values.workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = values.config.to_dict()
+    tables = []
+    with kept_programs(True):
+        for name, problem in config["problems"].items():
+            found = run(problem, config["variants"], config["seeds"])
+            (folder / f"{name}.json").write_text(json.dumps(found, indent=1))
+            draw(found, folder / f"{name}.png")
+            tables.append(markdown(name, found))
+    (folder / "table.md").write_text("\n\n".join(tables) + "\n")
+    print("\n\n".join(tables))
+
+
+def run(
+    problem: Mapping[str, Any], variants: Mapping[str, Any], num_seeds: int
+) -> dict[str, dict[str, list[float]]]:
+    """Trains every variant.
+
+    Args:
+        problem: As the config has it.
+        variants: Settings of each.
+        num_seeds: Seeds 1 to so many; settings were chosen on seed 0.
+
+    Returns:
+        By variant the errors of each seed by the names of `COLUMNS`, and `seconds`.
+    """
+    result = {}
+    for variant, changes in variants.items():
+        chosen = [make(problem, changes, 1 + seed) for seed in range(num_seeds)]
+        (stage,) = {"hybrid", "physical"} & {s.name for s in chosen[0][1].plan.stages}
+        begin = time.perf_counter()
+        runs = seeds.run([prepared for _, prepared in chosen])[stage]
+        seconds = time.perf_counter() - begin
+        errors = [
+            _errors(problem, stage, *one, seeds.take(runs.state, i))
+            for i, one in enumerate(chosen)
+        ]
+        by_name = {k: [e[k] for e in errors] for k in errors[0]}
+        result[variant] = by_name | {"seconds": [seconds]}
+        text = "  ".join(f"{k} {np.median(v):.4g}" for k, v in by_name.items())
+        print(f"{variant}: {text}, {seconds:.0f} s", flush=True)
+    return result
+
+
+def make(problem: Mapping[str, Any], changes: Mapping[str, Any], seed: int):
+    """Makes the settings of a variant and what is prepared with them.
+
+    Raises:
+        ValueError: If a setting is not allowed.
+    """
+    module = pde.find(problem["experiment"])
+    configs = importlib.import_module(f"configs.{problem['experiment']}")
+    settings = experiment.template(module)
+    layers = configs.get_config(problem["variant"]), problem["settings"], changes
+    for layer in (*layers, {"seed": seed, "baselines": False}):
+        settings = schema.from_dict(settings, layer)
+    made = module.make_problem(settings.pde, settings.data)
+    data = experiment.make_data(settings, module, made)
+    return settings, fitting.prepare(made, data, settings)
+
+
+def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
+    """Of the models after the last cycle; those of a network that was not trained
+    are left out."""
+    line = fitting.make_evaluation(prepared, settings)(stage, state)
+    models = ("physical", "synthetic") if stage == "hybrid" else ("physical",)
+    found = {model: line[f"{model}/{problem['score']}"] for model in models}
+    coefficient = line.get(f"physical/{problem['coefficient']}_error")
+    if coefficient is None:
+        entry = published.ENTRIES[problem["experiment"]]
+        params = score.coefficients(prepared, state.physical.train.variables)
+        coefficient = entry.parameter_error(params, prepared.problem.domain)
+        model = score.jitted(prepared.models.on_data_grid)
+        found["physical"] = entry.solver_error(
+            prepared.problem, model, params, entry.make_truth()
+        )
+    return {"coefficient": float(coefficient)} | found
+
+
+def markdown(name: str, found: Mapping[str, Mapping[str, list[float]]]) -> str:
+    """Formats medians, ranges, and how the physical model compares with itself alone.
+
+    Args:
+        name: Of the problem.
+        found: From `run`.
+    """
+    num_seeds = len(found[ALONE]["physical"])
+    header = ["variant", *COLUMNS.values(), "physical / alone, worst seed", "seconds"]
+    lines = [
+        f"**{name}**, median (range) of {num_seeds} seeds",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|---|" + "---:|" * (len(header) - 1),
+    ]
+    for variant, errors in found.items():
+        cells = [_spread(errors.get(column)) for column in COLUMNS]
+        ratio = ratios(found, variant)
+        cells += [f"{np.median(ratio):.3f}, {max(ratio):.3f}"]
+        cells += [f"{errors['seconds'][0]:.0f}"]
+        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def ratios(found: Mapping[str, Mapping[str, list[float]]], variant: str) -> np.ndarray:
+    """Of each seed, the physical model's solution error over that of it alone."""
+    return np.array(found[variant]["physical"]) / np.array(found[ALONE]["physical"])
+
+
+def draw(found: Mapping[str, Mapping[str, list[float]]], path: Path):
+    """Draws `ratios`: a dot for each seed, left of the line where cooperation helps."""
+    names = [name for name in found if name != ALONE]
+    with rc_context(style.RC):
+        figure, axes = plt.subplots(figsize=(6, 0.4 * len(names) + 1.2))
+        for row, name in enumerate(reversed(names)):
+            ratio = ratios(found, name)
+            axes.plot(ratio, [row] * len(ratio), "o", color="#0072B2", alpha=0.5)
+            axes.plot(np.median(ratio), row, "|", color="black", ms=16)
+        axes.axvline(1.0, color="0.6", lw=1)
+        axes.set_xscale("log")
+        axes.set_yticks(range(len(names)), reversed(names))
+        axes.set_xlabel("solution error of the physical model, over that of it alone")
+        figure.savefig(path, dpi=130, bbox_inches="tight")
+        plt.close(figure)
+
+
+def _spread(values) -> str:
+    if values is None:
+        return "-"
+    low, middle, high = (format_number(float(f(values))) for f in (min, np.median, max))
+    return f"{middle} ({low} to {high})"
+
+
+if __name__ == "__main__":
+    main()
