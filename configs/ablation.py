@@ -31,11 +31,6 @@ VARIANTS = {
     "need, kept if better": {"hybrid": {**NEED, "keep_if_better": True}},
 }
 
-QUARTER = base.merge(
-    published.PROBLEMS["heat_quarter"]()["rows"]["hybrid"],
-    {"hybrid": {"cycles": 60, "cycles_per_call": 10, "warmup": 5}},
-)
-
 PROBLEMS: dict[str, dict[str, Any]] = {
     "burgers": {
         "experiment": "burgers",
@@ -50,7 +45,10 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "heat_quarter": {
         "experiment": "heat",
         "variant": "published_quarter",
-        "settings": QUARTER,
+        "settings": base.merge(
+            published.FREED,
+            {"hybrid": {"cycles": 1500, "cycles_per_call": 300, "warmup": 50}},
+        ),
         "coefficient": "conductivity",
         "score": "held_out_nrmse",
     },

@@ -10,7 +10,6 @@ The table in Markdown, its numbers and a figure of each problem go to --workdir.
 import importlib
 import json
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from hyco_jax.config import experiment, schema
 from hyco_jax.running.compilation_cache import kept_programs
 from hyco_jax.scoring.plots import style
 from hyco_jax.scoring.table import format_number
+from hyco_jax.stages import Prepared
 
 ALONE = "alone"
 COLUMNS = {
@@ -82,37 +82,42 @@ def run(
     """
     result = {}
     for variant, changes in variants.items():
-        chosen = [make(problem, changes, 1 + seed) for seed in range(num_seeds)]
-        (stage,) = {"hybrid", "physical"} & {s.name for s in chosen[0][1].plan.stages}
-        begin = time.perf_counter()
-        runs = seeds.run([prepared for _, prepared in chosen])[stage]
-        seconds = time.perf_counter() - begin
+        chosen = [settings_of(problem, changes, 1 + i) for i in range(num_seeds)]
+        prepared = [prepare(problem, settings) for settings in chosen]
+        ((stage, runs),) = seeds.run(prepared).items()
         errors = [
-            _errors(problem, stage, *one, seeds.take(runs.state, i))
-            for i, one in enumerate(chosen)
+            _errors(problem, stage, settings, own, seeds.take(runs.state, i))
+            for i, (settings, own) in enumerate(zip(chosen, prepared, strict=True))
         ]
         by_name = {k: [e[k] for e in errors] for k in errors[0]}
-        result[variant] = by_name | {"seconds": [seconds]}
+        result[variant] = by_name | {"seconds": [runs.seconds]}
         text = "  ".join(f"{k} {np.median(v):.4g}" for k, v in by_name.items())
-        print(f"{variant}: {text}, {seconds:.0f} s", flush=True)
+        print(f"{variant}: {text}, {runs.seconds:.0f} s", flush=True)
     return result
 
 
-def make(problem: Mapping[str, Any], changes: Mapping[str, Any], seed: int):
-    """Makes the settings of a variant and what is prepared with them.
+def settings_of(
+    problem: Mapping[str, Any], changes: Mapping[str, Any], seed: int
+) -> experiment.Experiment:
+    """The settings of a variant.
 
     Raises:
-        ValueError: If a setting is not allowed.
+        ValueError: If one is unknown or not allowed.
     """
-    module = pde.find(problem["experiment"])
     configs = importlib.import_module(f"configs.{problem['experiment']}")
-    settings = experiment.template(module)
+    settings = experiment.template(pde.find(problem["experiment"]))
     layers = configs.get_config(problem["variant"]), problem["settings"], changes
     for layer in (*layers, {"seed": seed, "baselines": False}):
         settings = schema.from_dict(settings, layer)
+    return settings
+
+
+def prepare(problem: Mapping[str, Any], settings: experiment.Experiment) -> Prepared:
+    """Makes the data of a seed, and what is trained on them."""
+    module = pde.find(problem["experiment"])
     made = module.make_problem(settings.pde, settings.data)
     data = experiment.make_data(settings, module, made)
-    return settings, fitting.prepare(made, data, settings)
+    return fitting.prepare(made, data, settings)
 
 
 def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
