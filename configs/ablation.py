@@ -31,6 +31,15 @@ VARIANTS = {
     "need, kept if better": {"hybrid": {**NEED, "keep_if_better": True}},
 }
 
+# Where models make steps, too.
+STEPPING = {
+    **VARIANTS,
+    "need, from partner's states": {
+        "hybrid": {**NEED, "generated_from": "partner_states"}
+    },
+    "need, from both": {"hybrid": {**NEED, "generated_from": "both"}},
+}
+
 PROBLEMS: dict[str, dict[str, Any]] = {
     "burgers": {
         "experiment": "burgers",
@@ -41,6 +50,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         },
         "coefficient": "viscosity",
         "score": "val_nrmse",
+        "variants": STEPPING,
     },
     "heat_quarter": {
         "experiment": "heat",
@@ -51,6 +61,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         ),
         "coefficient": "conductivity",
         "score": "held_out_nrmse",
+        "variants": VARIANTS,
     },
     "kuramoto_sivashinsky": {
         "experiment": "kuramoto_sivashinsky",
@@ -58,6 +69,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "settings": {"synthetic": {"updates_per_epoch": 500}},
         "coefficient": "antidiffusion",
         "score": "held_out_nrmse",
+        "variants": VARIANTS,
     },
 }
 
@@ -75,6 +87,5 @@ def get_config(name: str = "all"):
         {
             "seeds": 5,
             "problems": {name: PROBLEMS[name] for name in names},
-            "variants": VARIANTS,
         }
     )

@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None):
     tables = []
     with kept_programs(True):
         for name, problem in config["problems"].items():
-            found = run(problem, config["variants"], config["seeds"])
+            found = run(problem, config["seeds"])
             (folder / f"{name}.json").write_text(json.dumps(found, indent=1))
             draw(found, folder / f"{name}.png")
             tables.append(markdown(name, found))
@@ -68,20 +68,19 @@ def main(argv: list[str] | None = None):
 
 
 def run(
-    problem: Mapping[str, Any], variants: Mapping[str, Any], num_seeds: int
+    problem: Mapping[str, Any], num_seeds: int
 ) -> dict[str, dict[str, list[float]]]:
     """Trains every variant.
 
     Args:
         problem: As the config has it.
-        variants: Settings of each.
         num_seeds: Seeds 1 to so many; settings were chosen on seed 0.
 
     Returns:
         By variant the errors of each seed by the names of `COLUMNS`, and `seconds`.
     """
     result = {}
-    for variant, changes in variants.items():
+    for variant, changes in problem["variants"].items():
         chosen = [settings_of(problem, changes, 1 + i) for i in range(num_seeds)]
         prepared = [prepare(problem, settings) for settings in chosen]
         ((stage, runs),) = seeds.run(prepared).items()

@@ -85,7 +85,9 @@ def make_rule(options: HybridSettings, model: str) -> Rule:
 
 def _traced_once(make_player: MakePlayer) -> MakePlayer:
     """Jits a player's functions: programs that share it trace them once."""
-    return functools.cache(lambda horizon: Player(*map(jax.jit, make_player(horizon))))
+    return functools.cache(
+        lambda horizon: Player(*(f and jax.jit(f) for f in make_player(horizon)))
+    )
 
 
 def _runs(cycles, most: int):

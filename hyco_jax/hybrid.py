@@ -25,17 +25,21 @@ class Player(NamedTuple):
     trajectories, or samples at points.
 
     Attributes:
-        generate: `(params, real, key)` -> predictions for the partner, any pytree.
+        generate: `(params, real, key)` -> predictions for the partner, any pytree; if
+            the partner has a `visit`, also of the states that it gives.
         augment: `(real, generated, alpha)` -> training data whose weights carry alpha;
             `generated` are the partner's predictions, or None for real data alone.
         train: `(state, data, key)` -> `(state, metrics)`.
         score: `(params, real)` -> loss on the real data, ().
+        visit: `(params, real, key)` -> states of the model's own trajectories, from
+            which its partner shall predict; None for those that the partner chooses.
     """
 
     generate: Callable[[Params, Any, Array], Any]
     augment: Callable[[Any, Any, Array], Any]
     train: Callable[[TrainState, Any, Array], tuple[TrainState, Metrics]]
     score: Callable[[Params, Any], Array]
+    visit: Callable[[Params, Any, Array], Array] | None = None
 
 
 Cycle = Callable[[HybridState, Any], tuple[HybridState, Metrics]]
@@ -76,7 +80,11 @@ def make_hybrid_cycle(
         key, *keys = jax.random.split(state.key, 5)
 
         def learn(player, own, partner_player, partner, rule, keys):
-            generated = partner_player.generate(partner.train.variables, real, keys[0])
+            asked = partner.train.variables, real, keys[0]
+            if player.visit is not None:
+                visited = player.visit(own.train.variables, real, keys[0])
+                asked = (*asked, jax.lax.stop_gradient(visited))
+            generated = partner_player.generate(*asked)
             alpha = rule(state.cycle, partner, own) if callable(rule) else rule
             alpha = jnp.where(_is_finite(generated, partner.score), alpha, 0.0)
             data = player.augment(real, jax.lax.stop_gradient(generated), alpha)

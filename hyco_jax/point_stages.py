@@ -67,6 +67,12 @@ def check(settings: Settings, problem: Problem, num_steps: int):
     schema.check(settings)
     hybrid, synthetic = settings.hybrid, settings.synthetic
     ndim = problem.domain.ndim
+    if hybrid.generated_from != "initial_states":
+        schema.fail(
+            "hybrid.generated_from",
+            hybrid.generated_from,
+            "'initial_states' where data are at points",
+        )
     if len(hybrid.ghost_region) not in (0, ndim):
         schema.fail(
             "hybrid.ghost_region",

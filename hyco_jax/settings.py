@@ -12,6 +12,9 @@ from hyco_jax.players.windows import Exchange
 from hyco_jax.training import optimizers
 from hyco_jax.uncertainty.settings import UncertaintySettings
 
+# By the share of a partner's predictions that begin at the model's own states.
+GENERATED_FROM = {"initial_states": 0.0, "partner_states": 1.0, "both": 0.5}
+
 _EVERY = rules.integer(1, 1_000_000)
 
 
@@ -96,6 +99,13 @@ class HybridSettings:
         10,
         "steps of these predictions; 0: as many as the training records have",
         rules.integer(0, 10_000),
+    )
+    generated_from: str = key(
+        "initial_states",
+        "where these predictions begin: at initial states, at states at random times "
+        "of the trajectories that the model which learns from them predicts itself "
+        "(partner_states), or half of each (both)",
+        rules.choice(*GENERATED_FROM),
     )
     ghost_points: int = key(
         600,

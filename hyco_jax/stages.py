@@ -336,6 +336,7 @@ def _synthetic_tx(settings, facts, horizons):
 def _make_players(problem, settings, models, facts, txs, horizons):
     """Functions of a horizon that make each player; the physical one ignores it."""
     made = all_settings.exchanges(settings, facts.training.num_steps)
+    visits = _visits(problem, settings)
     sample_u0 = None
     if problem.sample_u0 is not None:
 
@@ -354,6 +355,7 @@ def _make_players(problem, settings, models, facts, txs, horizons):
             sample_u0=sample_u0,
             gives=made["synthetic"],
             receives=made["physical"],
+            visits=visits,
         )
         for horizon in horizons
     }
@@ -368,10 +370,23 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         sample_u0=sample_u0,
         gives=made["physical"],
         receives=made["synthetic"],
+        visits=visits,
         adapt=_make_adapt(problem, models, facts),
         penalty=models.physical.penalty,
     )
     return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
+
+
+def _visits(problem, settings) -> float:
+    chosen = settings.hybrid.generated_from
+    share = all_settings.GENERATED_FROM[chosen]
+    if share and problem.num_driven:
+        schema.fail(
+            "hybrid.generated_from",
+            chosen,
+            "'initial_states' where something is driven, at times of its own",
+        )
+    return share
 
 
 def _make_adapt(problem, models, facts) -> Adapt:

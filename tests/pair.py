@@ -41,6 +41,7 @@ def make_players(
     physical=PHYSICAL,
     exchanges=(FOR_SYNTHETIC, FOR_PHYSICAL),
     record=None,
+    visits=0.0,
 ):
     """Both players of `record.Real`, by name."""
     record = record or records.make_record(real.training)
@@ -57,6 +58,7 @@ def make_players(
             sample_u0=sample_u0,
             gives=for_physical,
             receives=for_synthetic,
+            visits=visits,
         ),
         "physical": physical_players.make_player(
             record,
@@ -69,6 +71,7 @@ def make_players(
             sample_u0=sample_u0,
             gives=for_synthetic,
             receives=for_physical,
+            visits=visits,
         ),
     }
 

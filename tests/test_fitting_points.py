@@ -141,6 +141,10 @@ def test_a_field_is_in_units_of_the_data_unless_told_not_to_be(normalise):
     ("changes", "text"),
     [
         ({"hybrid": {"ghost_region": ((0.0, 0.5),) * 2}}, "ghost_region.* 1 entries"),
+        (
+            {"hybrid": {"generated_from": "both"}},
+            "generated_from.*'initial_states' where data are at points",
+        ),
         ({"synthetic": {"num_real": 64}}, "less than synthetic.batch_size=64"),
         ({"synthetic": {"normalise": True}}, "normalise"),
     ],

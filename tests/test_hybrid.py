@@ -82,6 +82,28 @@ def test_no_gradient_flows_into_the_partner():
     assert own == pytest.approx(3.2) and partner == 0.0
 
 
+def test_a_partner_is_asked_at_what_the_learner_visits_and_no_gradient_flows():
+    def learn(p, batch):
+        return p + batch[1], batch[1]
+
+    def generate(params, real, key, visited=0.0):
+        return params["p"] * visited
+
+    player = number_player(learn)._replace(
+        generate=generate, visit=lambda params, real, key: params["p"] + real
+    )
+    cycle, real = number_cycle(player), jnp.array(10.0)
+
+    def after(synthetic_p):
+        state, _ = cycle(number_state(player, synthetic_p, 3.0, real), real)
+        return state.synthetic.train.params["p"], state.physical.train.params["p"]
+
+    # 2 + 3 (2 + 10) = 38, then 3 + 38 (3 + 10) = 497.
+    assert after(2.0) == (38.0, 497.0)
+    # Of p + generated nothing but p has a gradient.
+    assert jax.grad(lambda p: after(p)[0])(2.0) == 1.0
+
+
 def test_the_best_parameters_are_kept_and_training_goes_on_from_the_last():
     # Each training adds 1; the distance to the real 2 falls and then rises.
     player, real = number_player(lambda p, d: (p + 1.0, p)), jnp.array(2.0)

@@ -165,6 +165,7 @@ def make_player(
     receives: Exchange,
     penalty: Callable[[Params], Array] | None = None,
     adapt: Adapt | None = None,
+    visits: float = 0.0,
 ) -> Player:
     """Makes the physical player.
 
@@ -180,6 +181,7 @@ def make_player(
         sample_u0: Draws initial states `(num, *S, C)`, or None for the data's own.
         gives: What it generates for the synthetic player.
         receives: What the synthetic player generates for it.
+        visits: Share of these predictions that begin at states of its own.
         penalty: Maps the solver's parameters to a term of the loss.
         adapt: Adapts the weights of the penalty once a cycle.
 
@@ -189,9 +191,9 @@ def make_player(
     *index, horizon = real_index(record, settings)
     driven = record.num_driven
 
-    def generate(params, real, key):
+    def generate(params, real, key, visited=None):
         trajectories = shared.predict_elsewhere(
-            predict, params, real.training, key, gives, sample_u0, driven
+            *(predict, params, real.training, key, gives, sample_u0, driven, visited)
         )
         if record.is_full:
             return trajectories, None
@@ -225,4 +227,6 @@ def make_player(
         )
         return state if adapt is None else adapt(state, parts, key), metrics
 
-    return Player(generate, augmented, train, shared.make_score(scored, predict))
+    visit = shared.make_visit(predict, visits, receives)
+    score = shared.make_score(scored, predict)
+    return Player(generate, augmented, train, score, visit)

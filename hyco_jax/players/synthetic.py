@@ -109,6 +109,7 @@ def make_player(
     gives: Exchange,
     receives: Exchange,
     trained: PredictFn | None = None,
+    visits: float = 0.0,
 ) -> Player:
     """Makes the synthetic player.
 
@@ -122,6 +123,7 @@ def make_player(
         sample_u0: Draws initial states `(num, *S, C)`, or None for the data's own.
         gives: What it generates for the physical player.
         receives: What the physical player generates for it.
+        visits: Share of these predictions that begin at states of its own.
         trained: `predict` of one member of an ensemble, where it is one.
 
     Returns:
@@ -132,9 +134,9 @@ def make_player(
     driven = record.num_driven
     noise = settings.input_noise * np.sqrt(record.scale) * record.predicted
 
-    def generate(params, real, key):
+    def generate(params, real, key, visited=None):
         return shared.predict_elsewhere(
-            predict, params, real.training, key, gives, sample_u0, driven
+            *(predict, params, real.training, key, gives, sample_u0, driven, visited)
         )
 
     def augmented(real, generated, alpha):
@@ -167,7 +169,9 @@ def make_player(
 
     if settings.members > 1:
         train = ensembles.train_members(train, settings.members)
-    return Player(generate, augmented, train, shared.make_score(scored, predict))
+    visit = shared.make_visit(predict, visits, receives)
+    score = shared.make_score(scored, predict)
+    return Player(generate, augmented, train, score, visit)
 
 
 def _batch_sizes(record, settings, num_windows, receives) -> dict[int, tuple[int, ...]]:

@@ -39,6 +39,7 @@ def predict_elsewhere(
     exchange: Exchange,
     sample_u0: SampleFn | None,
     num_driven: int = 0,
+    visited: Array | None = None,
 ) -> Array:
     """Predicts trajectories for the partner, from initial states that are drawn.
 
@@ -51,6 +52,7 @@ def predict_elsewhere(
         exchange: How many, how long.
         sample_u0: Draws initial states, or None.
         num_driven: Number of driven channels.
+        visited: States of the partner that take the place of the first ones.
 
     Returns:
         Shape `(num_sims, num_steps + 1, *S, C)`.
@@ -65,8 +67,44 @@ def predict_elsewhere(
     if num_driven:
         given = real.states[sim, : num_steps + 1][..., -num_driven:]
         u0 = jnp.concatenate([u0[..., :-num_driven], given[:, 0]], axis=-1)
+    if visited is not None:
+        u0 = jnp.concatenate([visited, u0[len(visited) :]])
     query = Query(sim, jnp.zeros_like(sim), u0, None, given, num_steps)
     return stepper.trajectories(predict, params, query)
+
+
+def make_visit(
+    predict: PredictFn, share: float, exchange: Exchange
+) -> Callable[[Params, Real, Array], Array] | None:
+    """Makes the `visit` of a player: states at random times of its own trajectories.
+
+    A partner that predicts from them corrects the model where its mistakes lead it (as
+    in S. Ross et al., AISTATS 2011), which initial states never show.
+
+    Args:
+        predict: Of the model, asked on the grid of the data.
+        share: Of the partner's predictions that begin there; with 0 there is none.
+        exchange: What the partner generates.
+
+    Returns:
+        A function that gives states `(num, *S, C)`. In the place of one that is not
+        finite there is the initial state of its simulation.
+    """
+    count = round(share * exchange.num_sims)
+    if count == 0:
+        return None
+
+    def visit(params, real, key):
+        states = predict_along(predict, params, real.training)
+        sim_key, time_key = jax.random.split(key)
+        sim = jax.random.randint(sim_key, (count,), 0, states.shape[0])
+        time = jax.random.randint(time_key, (count,), 0, states.shape[1])
+        found = states[sim, time]
+        axes = tuple(range(1, found.ndim))
+        finite = jnp.isfinite(found).all(axis=axes, keepdims=True)
+        return jnp.where(finite, found, states[sim, 0])
+
+    return visit
 
 
 def predict_along(

@@ -12,7 +12,7 @@ def test_variants_differ_in_the_coupling_alone():
     for problem in config["problems"].values():
         made = {
             name: ablation.settings_of(problem, changes, 3)
-            for name, changes in config["variants"].items()
+            for name, changes in problem["variants"].items()
         }
         for name, settings in made.items():
             assert settings.seed == 3
@@ -48,8 +48,9 @@ def test_every_seed_of_a_variant_is_trained_and_scored():
         **configs.PROBLEMS["burgers"],
         "variant": "smoke",
         "settings": {"hybrid": {"cycles": 2, "cycles_per_call": 1}},
+        "variants": {"both": configs.STEPPING["need, from both"]},
     }
-    found = ablation.run(problem, {"need": configs.VARIANTS["need"]}, 2)["need"]
+    found = ablation.run(problem, 2)["both"]
     for column in ablation.COLUMNS:
         first, second = found[column]
         assert 0 < first < np.inf and first != second

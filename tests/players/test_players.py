@@ -26,7 +26,7 @@ EXCHANGES = Exchange(3, 4), Exchange(2, 3)
 diffused = toy.predict(toy.diffuse)
 
 
-def make_players(observed, horizon=6):
+def make_players(observed, horizon=6, visits=0.0):
     real = Real(observed, observed)
     predicts = {"synthetic": diffused, "physical": diffused}
     nothing = {"synthetic": None, "physical": None}
@@ -37,6 +37,7 @@ def make_players(observed, horizon=6):
         horizon=horizon,
         synthetic=SYNTHETIC,
         exchanges=EXCHANGES,
+        visits=visits,
     )
     return real, players["synthetic"], players["physical"]
 
@@ -51,6 +52,50 @@ def test_each_player_generates_what_the_other_trains_on(key):
     power = np.linalg.matrix_power(toy.matrix(0.1, 8), 4)
     np.testing.assert_allclose(trajectories[:, 4], power @ np.asarray(u0), atol=2e-6)
     assert synthetic_player.generate(params, real, key).shape == (2, 4, 8, 1)
+
+
+def own_trajectories(params, real):
+    return np.asarray(shared.predict_along(diffused, params, real.training))
+
+
+@pytest.mark.parametrize("visits", [0.5, 1.0])
+def test_a_partner_predicts_from_where_the_model_has_been(visits, key):
+    params, partner = {"rate": jnp.array(0.2)}, {"rate": jnp.array(0.1)}
+    real, synthetic_player, physical_player = make_players(
+        toy.observed(STATES), 1, visits
+    )
+    visited = np.asarray(synthetic_player.visit(params, real, key))
+    count = round(3 * visits)
+    assert visited.shape == (count, 8, 1)
+    own = own_trajectories(params, real).reshape(-1, 8, 1)
+    for state in visited:
+        assert (state == own).all(axis=(1, 2)).any()
+    found, _ = physical_player.generate(partner, real, key, visited)
+    np.testing.assert_array_equal(found[:count, 0], visited)
+    np.testing.assert_array_equal(found[count:, 0], toy.sample_u0(key, 3)[count:])
+    step = toy.matrix(0.1, 8)
+    np.testing.assert_allclose(found[:, 1], step @ np.asarray(found[:, 0]), atol=2e-6)
+
+
+def test_equal_models_have_nothing_to_correct_where_they_have_been(key):
+    params = {"rate": jnp.array(0.2)}
+    real, synthetic_player, physical_player = make_players(
+        toy.observed(STATES), 1, visits=1.0
+    )
+    visited = synthetic_player.visit(params, real, key)
+    generated = physical_player.generate(params, real, key, visited)
+    last = synthetic_player.augment(real, generated, 1.0)[-1]
+    batch = last.take(jnp.arange(last.count))
+    answers = diffused(params, batch.query)
+    np.testing.assert_allclose(answers, batch.targets, atol=1e-6)
+
+
+def test_a_trajectory_that_diverged_is_not_visited(key):
+    real, synthetic_player, _ = make_players(toy.observed(STATES), 1, visits=1.0)
+    visited = synthetic_player.visit({"rate": jnp.array(jnp.nan)}, real, key)
+    initial = np.asarray(STATES[:, 0])
+    for state in np.asarray(visited):
+        assert (state == initial).all(axis=(1, 2)).any()
 
 
 def test_with_full_observation_there_are_real_and_generated_windows(key):
