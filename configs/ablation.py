@@ -20,7 +20,7 @@ STRONG = {"alpha_physical": 1.0}
 TRUST = {**STRONG, "trust_power": 1.0}
 NEED = {**TRUST, "physical_listens_by": "need"}
 
-VARIANTS = {
+COUPLINGS = {
     "alone": {"mode": "physical"},
     "as the experiment has it": {},
     "constant": {"hybrid": {**STRONG, "trust_power": 0.0}},
@@ -33,7 +33,7 @@ VARIANTS = {
 
 # Where models make steps, too.
 STEPPING = {
-    **VARIANTS,
+    **COUPLINGS,
     "need, from partner's states": {
         "hybrid": {**NEED, "generated_from": "partner_states"}
     },
@@ -61,7 +61,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         ),
         "coefficient": "conductivity",
         "score": "held_out_nrmse",
-        "variants": VARIANTS,
+        "variants": COUPLINGS,
     },
     "kuramoto_sivashinsky": {
         "experiment": "kuramoto_sivashinsky",
@@ -69,7 +69,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "settings": {"synthetic": {"updates_per_epoch": 500}},
         "coefficient": "antidiffusion",
         "score": "held_out_nrmse",
-        "variants": VARIANTS,
+        "variants": COUPLINGS,
     },
 }
 
