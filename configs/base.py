@@ -1,5 +1,6 @@
 """Values that several experiments share; every key has its default in hyco_jax."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,51 @@ SMOKE = {
         "steps_synthetic_to_physical": 4,
     },
     "uncertainty": {"noise": False, "grid": False},
+}
+
+# A steady equation read by sensors as published for HYCO (StaticHYCO): in each cycle
+# an update of a ReLU field and one of the coefficients.
+_CELL = 2 * math.pi / 18
+MIDDLE = math.pi + _CELL / 2  # of the box, which reaches half a cell beyond its walls
+STEADY = {
+    "physical": {
+        "method": "adam",
+        "num_iterations": 1,
+        "learning_rate": 5e-3,
+        "keep_best": False,
+    },
+    "synthetic": {
+        "name": "field",
+        "field": {
+            "widths": (256, 256),
+            "activation": "relu",
+            # As published, positions themselves, and values too.
+            "space_range": MIDDLE,
+            "time_range": (0.0, 1.0),
+            "normalise": False,
+        },
+        "scheduler": "constant",
+        "clip_norm": 0.0,
+        "num_epochs": 1,
+        "updates_per_epoch": 1,
+    },
+    "hybrid": {
+        "warmup": 0,
+        "cycles_per_call": 250,
+        "ghost_region": ((0.5 / 19, 18.5 / 19),) * 2,  # between the walls
+        "trust_power": 0.0,
+    },
+    "log_every": 250,
+    "eval_every": 250,
+    "save_every": 250,
+}
+STEADY_SMOKE = {
+    "synthetic": {"field": {"widths": (8,)}},
+    "hybrid": {"cycles": 4, "cycles_per_call": 2},
+    "uncertainty": {"noise": False},
+    "log_every": 1,
+    "eval_every": 1,
+    "save_every": 1,
 }
 
 

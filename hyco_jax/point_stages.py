@@ -113,6 +113,8 @@ def _ask(problem, settings, count=None):
         count or settings.hybrid.ghost_points,
         region,
         settings.hybrid.ghosts_at == "cells",
+        # The state before the step of a steady equation says nothing.
+        problem.dt if problem.is_steady else 0.0,
     )
     return points.make_ghost_query(ghosts, problem.physics_domain, problem.dt)
 

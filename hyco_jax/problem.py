@@ -123,6 +123,8 @@ class Problem:
             neither trained on nor scored.
         time_unit: Of `dt`, for the axes of figures; "" where it is nondimensional.
         length_unit: Of the domain, likewise.
+        is_steady: Whether a single step leads from any state to the only one that there
+            is, the solution of a steady equation.
         spec: Plain values that `hyco_jax.load` makes the problem from again, see
             `hyco_jax.pde.find`.
     """
@@ -145,6 +147,7 @@ class Problem:
     drive: Drive | None = None
     time_unit: str = ""
     length_unit: str = ""
+    is_steady: bool = False
     spec: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

@@ -1,4 +1,4 @@
-"""Coefficient fields as expansions in few parameters: bumps, Fourier modes, knots."""
+"""Coefficient fields as expansions in few parameters: bumps, waves, knots."""
 
 import math
 
@@ -9,6 +9,7 @@ import numpy as np
 from hyco_jax.grids.domain import Domain
 from hyco_jax.models import coefficients
 from hyco_jax.models.coefficients import Bounds, Coefficient
+from hyco_jax.types import Array
 
 
 def gaussian_bumps(
@@ -129,6 +130,76 @@ def fourier(
         return constant.value(series)
 
     return Coefficient(raw, value, constant.upper)
+
+
+def positive_sines(
+    domain: Domain,
+    root: float,
+    amplitudes: np.ndarray,
+    period: float,
+    bounds: Bounds,
+) -> Coefficient:
+    """Makes a field b² + log(1 + exp(s)) with s a series of sines, see `sines_at`.
+
+    The permeability of the Darcy test of arXiv 2509.14123.
+
+    Args:
+        domain: The grid, closed; positions count from its middle.
+        root: Initial b.
+        amplitudes: Initial ones, one for each of M waves along each axis, shape
+            `(M,) * D`.
+        period: Of the longest wave.
+        bounds: The interval in which each value lies; the field is cut there.
+
+    Returns:
+        The coefficient; its raw parameters are `root` and `amplitudes`.
+
+    Raises:
+        ValueError: If the box is periodic, or the shape is wrong.
+    """
+    amplitudes = np.asarray(amplitudes, float)
+    if domain.periodic or amplitudes.shape != amplitudes.shape[:1] * domain.ndim:
+        raise ValueError(
+            f"amplitudes of shape {amplitudes.shape} do not fit {domain}: expected a "
+            f"closed box, and as many waves along each of {domain.ndim} axes"
+        )
+    coefficients.check_bounds(*bounds)
+    x = domain.coordinates() - np.array(domain.extent) / 2
+
+    def value(raw):
+        where = jnp.asarray(x, raw["amplitudes"].dtype)
+        return jnp.clip(sines_at(where, raw, period), *bounds)
+
+    raw = {
+        name: coefficients.from_array(guess, None).raw
+        for name, guess in (("root", np.float64(root)), ("amplitudes", amplitudes))
+    }
+    return Coefficient(raw, value, float(bounds[1]))
+
+
+def sines_at(position: Array, raw: dict[str, Array], period: float) -> Array:
+    """Evaluates b² + log(1 + exp(Σ c_m Πᵢ sin(2π mᵢ xᵢ / period))), mᵢ = 1 to M.
+
+    Args:
+        position: Of points, shape `(..., D)`.
+        raw: `root`, b, and `amplitudes`, c, shape `(M,) * D`.
+        period: Of the longest wave.
+
+    Returns:
+        Shape `(...)`.
+    """
+    ndim, count = position.shape[-1], len(raw["amplitudes"])
+    waves = 2 * jnp.pi / period * jnp.arange(1, count + 1, dtype=position.dtype)
+    sines = jnp.sin(position[..., None] * waves)
+    series = jnp.broadcast_to(
+        raw["amplitudes"], (*position.shape[:-1], *raw["amplitudes"].shape)
+    )
+    for axis in range(ndim):
+        factor = sines[..., axis, :].reshape(
+            *position.shape[:-1], count, *[1] * (ndim - 1 - axis)
+        )
+        series = jnp.sum(series * factor, axis=-(ndim - axis))
+    return raw["root"] ** 2 + jax.nn.softplus(series)
 
 
 def knots(

@@ -1,6 +1,7 @@
 """The physical model: a PDE with the coefficients that settings describe."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -22,10 +23,11 @@ KINDS = {
     "field": "a value in every cell",
     "fourier": "long waves",
     "bumps": "Gaussian bumps",
+    "sines": "sines, made positive",
     "knots": "linear between knots",
     "known": "the true one",
 }
-_VARIES = ("field", "fourier", "bumps", "knots")
+_VARIES = ("field", "fourier", "bumps", "sines", "knots")
 # Name of a constant of the trainer: the weights of penalties, by coefficient.
 WEIGHTS = "smoothness"
 _FITTED = tuple(kind for kind in KINDS if kind != "known")
@@ -42,7 +44,8 @@ class CoefficientSettings:
     )
     guess: float = key(
         0.0,
-        "value from which the fit starts; of bumps, the value far away from them",
+        "value from which the fit starts; of bumps, the value far away from them; of "
+        "sines, the root of the least value",
         rules.number(),
         when={"kind": _FITTED},
     )
@@ -57,7 +60,7 @@ class CoefficientSettings:
         4,
         "number of waves along each axis",
         rules.integer(1, 512),
-        when={"kind": "fourier"},
+        when={"kind": ("fourier", "sines")},
     )
     num_knots: int = key(
         4,
@@ -67,9 +70,10 @@ class CoefficientSettings:
     )
     amplitudes: tuple[float, ...] = key(
         (),
-        "amplitudes of the bumps from which the fit starts",
+        "amplitudes from which the fit starts: of the bumps; of each product of sines, "
+        "that of the first axis changing last",
         rules.NUMBERS,
-        when={"kind": "bumps"},
+        when={"kind": ("bumps", "sines")},
     )
     centers: tuple[tuple[float, ...], ...] = key(
         (),
@@ -82,6 +86,12 @@ class CoefficientSettings:
         "width of the bumps from which the fit starts",
         rules.positive(),
         when={"kind": "bumps"},
+    )
+    period: float = key(
+        1.0,
+        "period of the longest sine, which is 0 in the middle of the box",
+        rules.positive(),
+        when={"kind": "sines"},
     )
     fit_width: bool = key(
         True, "whether the width is fitted", rules.FLAG, when={"kind": "bumps"}
@@ -296,6 +306,11 @@ def _make(
         )
     if options.kind == "knots":
         return expansions.knots(domain, options.num_knots, options.guess, bounds)
+    if options.kind == "sines":
+        amplitudes = _sine_amplitudes(options, name, domain)
+        return expansions.positive_sines(
+            domain, options.guess, amplitudes, options.period, bounds
+        )
     return expansions.gaussian_bumps(
         domain,
         options.amplitudes,
@@ -306,6 +321,18 @@ def _make(
         options.fit_width,
         options.bound_amplitudes,
     )
+
+
+def _sine_amplitudes(options, name, domain) -> np.ndarray:
+    shape = (options.num_modes,) * domain.ndim
+    if len(options.amplitudes) != math.prod(shape):
+        schema.fail(
+            f"coefficients.{name}.amplitudes",
+            options.amplitudes,
+            f"{math.prod(shape)} numbers, one for each of {options.num_modes} waves "
+            "along each axis with each of the others",
+        )
+    return np.reshape(options.amplitudes, shape)
 
 
 def _check_names(problem, settings):
@@ -322,6 +349,7 @@ def _check(options, name, role):
         "field": not role.can_vary,
         "fourier": not role.can_vary,
         "bumps": not role.can_vary or role.is_vector or role.is_potential,
+        "sines": not (role.can_vary and role.is_positive) or role.is_vector,
         "knots": not role.can_vary or role.is_vector or role.is_potential,
     }
     allowed = [kind for kind in KINDS if not excluded.get(kind, False)]

@@ -17,8 +17,10 @@ from hyco_jax.problem import Problem
 NAMES = (
     "advection",
     "burgers",
+    "darcy",
     "gray_scott",
     "heat",
+    "helmholtz",
     "inviscid_burgers",
     "kolmogorov",
     "kuramoto_sivashinsky",

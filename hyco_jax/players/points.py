@@ -38,11 +38,13 @@ class Ghosts:
         count: Points of each simulation.
         region: `(lower, upper)` of the box along each axis, as shares of the extent.
         at_cells: Whether each is moved to the centre of its cell and the nearest step.
+        first_time: The earliest one.
     """
 
     count: int
     region: tuple[tuple[float, float], ...]
     at_cells: bool = False
+    first_time: float = 0.0
 
 
 def make_ghost_query(
@@ -60,7 +62,7 @@ def make_ghost_query(
 
     def ask(key, real):
         query = real.records.query
-        least = np.array([0.0, *low], np.float32)
+        least = np.array([ghosts.first_time, *low], np.float32)
         most = np.array([query.horizon * dt, *high], np.float32)
         shape = (len(query.sim), ghosts.count, 1 + domain.ndim)
         share = jax.random.uniform(key, shape)
