@@ -1,22 +1,22 @@
 """Darcy's equation: a permeability of ten numbers from 50 sensors, with noise.
 
-    python -m experiments.darcy --config=configs/darcy.py:noise_0.1
+    python -m experiments.darcy --config=configs/darcy.py:noise_10
 
 The test of arXiv 2509.14123 with its losses, weights, rates and number of epochs; its
 rivals, and a better hybrid, are in configs/published.py. What differs: the scheme has
 five points instead of triangles, and the network two untied hidden layers.
 
 Variants, as `--config=configs/darcy.py:<variant>`:
-    (none)          as published, with noise of 0.2 of the largest reading
-    noise_<level>   with noise of 0, 0.05, 0.1, 0.2 or 0.5
-    smoke           seconds, for tests
+    (none)           as published, with noise of 20 percent of the largest reading
+    noise_<percent>  with noise of 0, 5, 10, 20 or 50 percent
+    smoke            seconds, for tests
 """
 
 from configs import base
 from hyco_jax.config import experiment
 from hyco_jax.pde import darcy
 
-LEVELS = (0, 0.05, 0.1, 0.2, 0.5)
+PERCENTS = (0, 5, 10, 20, 50)
 
 DEFAULT = base.merge(
     base.STEADY,
@@ -26,7 +26,7 @@ DEFAULT = base.merge(
             "permeability": {
                 "kind": "sines",
                 "guess": 0.1,
-                "bounds": (1e-3, 100.0),
+                "bounds": darcy.BOUNDS,
                 "num_modes": 3,
                 "amplitudes": (0.2, 0.8, 4.0, 5.0, -0.1, 0.05, -1.0, -3.0, 1.0),
                 "period": darcy.PERIOD,
@@ -46,7 +46,7 @@ DEFAULT = base.merge(
 VARIANTS = {
     "default": {},
     "smoke": base.STEADY_SMOKE,
-    **{f"noise_{level}": {"data": {"noise_std": float(level)}} for level in LEVELS},
+    **{f"noise_{x}": {"data": {"noise_std": x / 100}} for x in PERCENTS},
 }
 
 

@@ -20,8 +20,8 @@ def bump(amplitude: float, x: float, y: float):
     """1 plus a bump from which a fit starts, its centre from the middle of the box."""
     return {
         "kind": "bumps",
-        "guess": 1.0,
-        "bounds": (0.01, 20.0),
+        "guess": helmholtz.OFFSET,
+        "bounds": helmholtz.BOUNDS,
         "amplitudes": (amplitude,),
         "centers": ((base.MIDDLE + x, base.MIDDLE + y),),
         "fit_width": False,

@@ -4,13 +4,17 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from experiments.published import heat
+from experiments.published import elliptic, heat
 from experiments.published.entry import Entry
 from hyco_jax import fitting
 from hyco_jax.config import experiment, schema
 from hyco_jax.stages import Prepared
 
-ENTRIES: dict[str, Entry] = {"heat": heat.ENTRY}
+ENTRIES: dict[str, Entry] = {
+    "heat": heat.ENTRY,
+    "helmholtz": elliptic.HELMHOLTZ,
+    "darcy": elliptic.DARCY,
+}
 
 
 class Case(NamedTuple):

@@ -35,9 +35,9 @@ class Entry(NamedTuple):
             over at one point `(1 + D,)`, shape `(C,)`.
         conditions: `(key, problem, number)` -> points `(P, 1 + D)` at which the
             solution is known, and its values there `(P, C)`: initial state and walls.
-        maps: `(params, domain, truth)` -> named images `(X, Y)` of a coefficient; for
-            params None of the true one.
-        snapshots: `(at, truth)` -> a field's errors at some times, `(R, X, Y)`.
+        maps: `(params, domain, truth)` -> an image `(X, Y)` of each coefficient by its
+            name; for params None of the true ones.
+        snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`.
         extent: Of all images, `(left, right, bottom, top)`.
     """
 
@@ -50,5 +50,5 @@ class Entry(NamedTuple):
     residual: Callable[[Field, Params, Array], Array]
     conditions: Callable[[Array, Problem, int], tuple[Array, Array]]
     maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]]
-    snapshots: Callable[[At, Any], dict[str, np.ndarray]]
+    snapshots: Callable[[At, Any], dict[float, np.ndarray]]
     extent: tuple[float, float, float, float]

@@ -60,19 +60,28 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
 
 
 def _coefficients(case, prepared, rows):
-    """The true coefficient, identified ones, and what each is off by."""
+    """The true coefficients, identified ones, and what each is off by."""
     entry, domain = case.entry, prepared.problem.domain
-    truth = entry.make_truth()
-    ((name, true),) = entry.maps(None, domain, truth).items()
-    found = {}
+    truth, found = entry.make_truth(), {}
+    true = entry.maps(None, domain, truth)
     for row in filter(rows.get, SOLVERS):
         variables = rows[row].variables
         if row == "pinn":
             variables = variables["coefficients"]
         params = score.coefficients(prepared, seeds.take(variables, 0))
-        found[row] = entry.maps(params, domain, truth)[name]
+        found[row] = entry.maps(params, domain, truth)
     columns = len(found) + 1
-    figure, axes = plt.subplots(2, columns, figsize=(1.5 * columns + 0.7, 3.6))
+    figure, axes = plt.subplots(
+        2 * len(true), columns, figsize=(1.5 * columns + 0.7, 3.6 * len(true))
+    )
+    for i, (name, field) in enumerate(true.items()):
+        own = {row: maps[name] for row, maps in found.items()}
+        _coefficient(figure, axes[2 * i : 2 * i + 2], case, name, field, own)
+    return figure
+
+
+def _coefficient(figure, axes, case, name, true, found):
+    """Two rows of images: a coefficient, and its errors."""
     limits = {"vmin": true.min(), "vmax": true.max(), "cmap": style.FIELD_MAP}
     shown = _image(axes[0, 0], true, case, "truth", **limits)
     axes[1, 0].axis("off")
@@ -92,7 +101,6 @@ def _coefficients(case, prepared, rows):
         )
     figure.colorbar(shown, ax=axes[0], label=style.words(name), shrink=0.8)
     figure.colorbar(error, ax=axes[1], label="error", shrink=0.8)
-    return figure
 
 
 def _errors(case, prepared, rows):
@@ -113,7 +121,10 @@ def _errors(case, prepared, rows):
     readings = prepared.data.observed
     largest = max(np.abs(e).max() for e in errors["hybrid_synthetic"].values())
     figure, axes = plt.subplots(
-        len(times), len(errors), figsize=(1.6 * len(errors) + 0.7, 1.6 * len(times))
+        len(times),
+        len(errors),
+        figsize=(1.6 * len(errors) + 0.7, 1.6 * len(times)),
+        squeeze=False,
     )
     middle = np.array(prepared.problem.domain.extent) / 2
     for (row, maps), column in zip(errors.items(), axes.T, strict=True):
@@ -125,12 +136,11 @@ def _errors(case, prepared, rows):
                 vmax=3 * largest,
                 cmap=style.SIGNED_ERROR_MAP,
             )
-            value = float(time.rpartition("=")[2])
-            now = ~readings.is_held_out & np.isclose(readings.time, value, atol=1e-3)
+            now = ~readings.is_held_out & np.isclose(readings.time, time, atol=1e-3)
             ax.plot(*(readings.position[now] - middle).T, ".k", markersize=1.5)
             ax.set(xlim=extent[:2], ylim=extent[2:])
     for ax, time in zip(axes[:, 0], times, strict=True):
-        ax.set_ylabel(time)
+        ax.set_ylabel("" if prepared.problem.is_steady else f"t = {time:g}")
     figure.colorbar(shown, ax=axes, label="error (cut at its ends)", shrink=0.6)
     return figure
 

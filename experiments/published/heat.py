@@ -49,11 +49,11 @@ def field_error(at, truth: np.ndarray, every: int = 1) -> float:
     return relative_error(found, truth[1::every].reshape(found.shape))
 
 
-def snapshots(at, truth: np.ndarray) -> dict[str, np.ndarray]:
+def snapshots(at, truth: np.ndarray) -> dict[float, np.ndarray]:
     """Signed errors on the nodes, by time."""
     shape = truth.shape[1:3]
     return {
-        f"t = {step * heat_sensors.TIME_STEP:g}": at(_nodes(step)).reshape(shape)
+        step * heat_sensors.TIME_STEP: at(_nodes(step)).reshape(shape)
         - truth[step, ..., 0]
         for step in SHOWN
     }

@@ -65,7 +65,8 @@ def run(case: Case, report=print) -> tuple[dict[str, Row], dict[str, list[float]
     add(**_hybrid(case, plans["hybrid"], watch))
     add(adam=_alone(case, "adam", plans["adam"], plans["lbfgs"], watch))
     add(**_starts(case, plans["lbfgs"]))
-    add(shooting=_alone(case, "shooting", plans["shooting"], plans["lbfgs"], watch))
+    if "shooting" in plans:  # a steady PDE has no segments
+        add(shooting=_alone(case, "shooting", plans["shooting"], plans["lbfgs"], watch))
     network, state = _network(case, plans["hybrid"], watch)
     add(synthetic_alone=network)
     add(two_stage=_two_stage(case, plans["hybrid"], state, network, watch))

@@ -34,6 +34,8 @@ COEFFICIENTS = {"permeability": Role(is_positive=True)}
 TRUE_ROOT = 0.5
 TRUE_AMPLITUDES = ((1.0, 2.0, 3.0), (4.0, -1.0, -2.0), (-3.0, -4.0, 5.0))
 PERIOD = 8.0
+# Far from anything that is sought, so that the equation stays elliptic.
+BOUNDS = (1e-3, 100.0)
 TRUE_NODES = 101
 
 Settings = elliptic.Settings
@@ -80,9 +82,7 @@ def make_step(domain: Domain, dt: float, upper: Mapping[str, float]) -> PdeStep:
         ValueError: If the box is periodic; at trace time, if a shape is wrong.
     """
     del dt, upper
-    return elliptic.make_step(
-        domain, lambda values: (values["permeability"], 0.0, 1.0)
-    )
+    return elliptic.make_step(domain, lambda values: (values["permeability"], 0.0, 1.0))
 
 
 def observe(problem: Problem, options: DataSettings, key: Array) -> Observations:
@@ -105,10 +105,15 @@ def solution(position: np.ndarray) -> np.ndarray:
 
 def true_values(domain: Domain) -> dict[str, np.ndarray]:
     """The true permeability of the published test, `(*S,)`."""
+    return true_at(elliptic.from_middle(domain))
+
+
+def true_at(position: np.ndarray) -> dict[str, np.ndarray]:
+    """The true permeability at positions `(..., 2)` from the middle, `(...)`."""
     with float64_on_cpu():
         raw = {"root": jnp.array(TRUE_ROOT), "amplitudes": jnp.array(TRUE_AMPLITUDES)}
-        x = jnp.asarray(elliptic.from_middle(domain))
-        return {"permeability": np.asarray(expansions.sines_at(x, raw, PERIOD))}
+        found = expansions.sines_at(jnp.asarray(position), raw, PERIOD)
+        return {"permeability": np.asarray(found)}
 
 
 @functools.cache

@@ -145,12 +145,22 @@ def make_steady_problem(
             settings.physics_resolution,
             "() with walls at nodes, which another grid would move",
         )
+    domain = node_domain(settings.resolution, settings.extent)
+
+    def make(model_domain, dt, upper):
+        if model_domain != domain:
+            raise ValueError(
+                f"walls at nodes would be elsewhere on another grid; expected {domain},"
+                f" got {model_domain}"
+            )
+        return make_step(domain, dt, upper)
+
     return Problem(
-        domain=node_domain(settings.resolution, settings.extent),
+        domain=domain,
         dt=settings.dt,
         quantities=(Quantity("u"),),
         roles=roles,
-        make_step=make_step,
+        make_step=make,
         true_values=true_values,
         is_steady=True,
         spec=make_spec(name, settings, data),

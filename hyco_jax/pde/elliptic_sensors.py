@@ -36,9 +36,7 @@ def observe(
     place_key, noise_key = jax.random.split(key)
     count, walls = 2 * options.num_sensors, np.subtract(domain.extent, domain.dx)
     low, high = np.array(options.region).T
-    share = np.asarray(
-        jax.random.uniform(place_key, (count, domain.ndim)), np.float64
-    )
+    share = np.asarray(jax.random.uniform(place_key, (count, domain.ndim)), np.float64)
     position = walls * (low + (high - low) * share - 0.5)
     exact = solution(position)
     rows = np.arange(count)

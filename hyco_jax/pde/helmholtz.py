@@ -30,6 +30,8 @@ COEFFICIENTS = {
 
 # Of the published test, amplitude and centre of a bump, from the middle of the box.
 OFFSET = 1.0
+# Far from anything that is sought, so that the equation stays elliptic.
+BOUNDS = (0.01, 20.0)
 TRUE_DIFFUSIVITY = (4.0, (-1.0, -1.0))
 TRUE_SCREENING = (1.0, (2.0, 1.0))
 
@@ -121,9 +123,13 @@ def bump(position: Array, amplitude: Array | float, center: Array) -> Array:
 
 def true_values(domain: Domain) -> dict[str, np.ndarray]:
     """The true coefficients of the published test, each `(*S,)`."""
-    x = elliptic.from_middle(domain)
+    return true_at(elliptic.from_middle(domain))
+
+
+def true_at(position: np.ndarray) -> dict[str, np.ndarray]:
+    """The true coefficients at positions `(..., 2)` from the middle, each `(...)`."""
     bumps = {"diffusivity": TRUE_DIFFUSIVITY, "screening": TRUE_SCREENING}
     return {
-        name: OFFSET + amplitude * np.exp(-np.sum((x - center) ** 2, axis=-1))
+        name: OFFSET + amplitude * np.exp(-np.sum((position - center) ** 2, axis=-1))
         for name, (amplitude, center) in bumps.items()
     }
