@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from hyco_jax.pde.kernels.splitting import EULERIAN
-from tests.pde import cases_diffusion, cases_flow, cases_spectral, cases_transport
+from tests.pde import (
+    cases_diffusion,
+    cases_flow,
+    cases_spectral,
+    cases_steady,
+    cases_transport,
+)
 from tests.pde.compiled import Program
 
 BUILDERS = {
@@ -60,6 +66,8 @@ BUILDERS = {
         )
         for kind in ("scalar", "field")
     },
+    "helmholtz-2d": cases_steady.helmholtz_case,
+    "darcy-2d": cases_steady.darcy_case,
 }
 # Of these only states are computed, no gradient.
 STATES_ONLY = (
@@ -104,6 +112,8 @@ CLOSED_HEAT = (
     "heat-field-closed-divergence",
     "heat-field-closed-laplacian",
 )
+# The state from which these start is forgotten.
+STEADY = ("helmholtz-2d", "darcy-2d")
 # A batch of one size is one compilation; a check of gradients asks for 10 to 14.
 BATCH = 14
 
