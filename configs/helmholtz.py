@@ -4,7 +4,8 @@
 
 The test of arXiv 2509.14123 with its losses, weights, rates and number of epochs; its
 rivals, and a better hybrid, are in configs/published.py. What differs: the scheme has
-five points instead of triangles, and the network two untied hidden layers.
+five points instead of triangles, the network two untied hidden layers, and amplitudes
+are positive, since κ < 0 would fit the readings.
 
 Variants, as `--config=configs/helmholtz.py:<variant>`:
     (none)   as published
@@ -25,7 +26,6 @@ def bump(amplitude: float, x: float, y: float):
         "amplitudes": (amplitude,),
         "centers": ((base.MIDDLE + x, base.MIDDLE + y),),
         "fit_width": False,
-        "bound_amplitudes": False,
     }
 
 

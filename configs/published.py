@@ -90,7 +90,7 @@ def heat(part: str, hybrid: base.Values, alpha: float):
 def steady(experiment: str, variant: str, num_readings: int, bounds, **hybrid):
     """A test of a steady PDE; see `configs/helmholtz.py` and `configs/darcy.py`."""
     own = {
-        "synthetic": {"num_real": num_readings},
+        "synthetic": {"batch_size": num_readings + 200, "num_real": num_readings},
         "hybrid": {"ghost_points": 400, **hybrid},
     }
     together = base.merge(HYBRID, own)
@@ -117,7 +117,7 @@ def steady(experiment: str, variant: str, num_readings: int, bounds, **hybrid):
 
 def helmholtz():
     """The Helmholtz test."""
-    bounds = {"amplitudes": (0.0, 5.0), "centers": (-math.pi, math.pi)}
+    bounds = {"amplitudes": (0.1, 5.0), "centers": (-math.pi, math.pi)}
     alphas = {"alpha_synthetic": 1.0, "alpha_physical": 1.0}
     return steady("helmholtz", "default", 25, bounds, **alphas)
 

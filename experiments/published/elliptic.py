@@ -15,11 +15,14 @@ import numpy as np
 
 from experiments.published.entry import Entry
 from hyco_jax.models import expansions
+from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import darcy, helmholtz
 from hyco_jax.types import Query
 
 POINTS = 50
 HALF = np.pi
+# In which those of the bumps lie, see `expansions.gaussian_bumps`.
+AMPLITUDES = (0.0, 2 * helmholtz.BOUNDS[1])
 MIDDLE = np.array(darcy.make_problem().domain.extent) / 2
 
 
@@ -121,10 +124,11 @@ def make_maps(coefficients: Callable, true_at: Callable):
 def bumps(params, position):
     """Both coefficients of Helmholtz, see `make_residual`."""
     middle = jnp.asarray(MIDDLE, position.dtype)
-    found = {
-        name: helmholtz.bump(position, raw["amplitudes"][0], raw["centers"][0] - middle)
-        for name, raw in params.items()
-    }
+    found = {}
+    for name, raw in params.items():
+        (amplitude,) = bounded(raw["amplitudes"], *AMPLITUDES)
+        center = raw["centers"][0] - middle
+        found[name] = helmholtz.bump(position, amplitude, center)
     return {name: jnp.clip(x, *helmholtz.BOUNDS) for name, x in found.items()}
 
 
@@ -144,7 +148,7 @@ def helmholtz_error(params, domain) -> float:
     ):
         raw = params[name]
         centers = np.asarray(raw["centers"], np.float64) - MIDDLE
-        found += [*np.asarray(raw["amplitudes"]), *centers[0]]
+        found += [*np.asarray(bounded(raw["amplitudes"], *AMPLITUDES)), *centers[0]]
         true += [amplitude, *center]
     return relative_error(np.array(found), np.array(true))
 
@@ -155,10 +159,12 @@ def draw_bumps(bounds, number: int, seed: int, domain):
     rng = np.random.default_rng(seed)
     result = {}
     for name in helmholtz.COEFFICIENTS:
-        amplitudes = rng.uniform(*bounds["amplitudes"], (number, 1))
+        amplitudes = unbounded(
+            rng.uniform(*bounds["amplitudes"], (number, 1)), *AMPLITUDES
+        )
         centers = rng.uniform(*bounds["centers"], (number, 1, 2)) + MIDDLE
         raw = {"amplitudes": amplitudes, "centers": centers}
-        result[name] = {key: value.astype(np.float32) for key, value in raw.items()}
+        result[name] = {key: np.float32(value) for key, value in raw.items()}
     return result
 
 

@@ -292,3 +292,34 @@ def test_knots_need_a_closed_box_with_room_for_them():
     for domain in (Domain((9,), (1.0,)), Domain((2,), (1.0,), periodic=False)):
         with pytest.raises(ValueError, match="expected a closed box"):
             expansions.knots(domain, 3, 0.5)
+
+
+def test_sines_have_the_values_of_their_formula():
+    domain, period = box((5, 4), periodic=False), 2.5
+    amplitudes = [[1.0, -2.0, 0.5], [3.0, 0.3, -1.0], [0.2, 2.0, -0.4]]
+    sines = expansions.positive_sines(domain, 0.6, amplitudes, period, (0.0, 9.0))
+    x = domain.coordinates() - np.array(domain.extent) / 2
+    series = sum(
+        c
+        * np.sin(2 * np.pi * (m + 1) * x[..., 0] / period)
+        * np.sin(2 * np.pi * (n + 1) * x[..., 1] / period)
+        for m, row in enumerate(amplitudes)
+        for n, c in enumerate(row)
+    )
+    expected = 0.36 + np.log1p(np.exp(series))
+    np.testing.assert_allclose(sines.value(sines.raw), expected, rtol=1e-5)
+    low, high = np.quantile(expected, (0.2, 0.8))
+    cut = expansions.positive_sines(domain, 0.6, amplitudes, period, (low, high))
+    clipped = np.clip(expected, low, high)
+    np.testing.assert_allclose(cut.value(cut.raw), clipped, rtol=1e-5)
+    assert cut.upper == high
+
+
+@pytest.mark.parametrize(
+    ("periodic", "shape"), [(True, (2, 2)), (False, (2, 3)), (False, (2,))]
+)
+def test_sines_that_do_not_fit_their_box_are_refused(periodic, shape):
+    with pytest.raises(ValueError, match="closed box, and as many waves along each"):
+        expansions.positive_sines(
+            box((5, 4), periodic), 0.6, np.ones(shape), 2.5, (0.0, 9.0)
+        )

@@ -33,9 +33,9 @@ def steady_case(module, names, learnable, symmetry=None):
 def helmholtz_case():
     def learnable(domain):
         bumps = expansions.gaussian_bumps(
-            domain, [1.5], [[1.4, 1.3]], 1.0, 1.0, (0.01, 20.0), fit_width=False
+            domain, [1.5], [[1.4, 1.3]], 1.0, 1.0, (0.0, 10.0), fit_width=False
         )
-        field = coefficients.field(1.0, domain.resolution, (0.01, 20.0))
+        field = coefficients.field(1.0, domain.resolution, (0.0, 10.0))
         yield {"diffusivity": bumps, "screening": bumps}
         yield {"diffusivity": field, "screening": field}
 
