@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from experiments.published import figures, table
+from experiments.published import bound, figures, table
 from experiments.published import rows as all_rows
 from experiments.published.case import make_case, prepare
 from hyco_jax.running.compilation_cache import kept_programs
@@ -65,7 +65,9 @@ def run(case, folder: Path) -> str:
     (folder / f"{case.name}.json").write_text(text)
     first = prepare(case._replace(seeds=case.seeds[:1]), ["hybrid"])["hybrid"][0]
     figures.save(case, first, rows, curves, folder)
-    return table.markdown(case.name, rows, case.config["published"])
+    text = table.markdown(case.name, rows, case.config["published"])
+    limit = bound.line(case)
+    return f"{text}\n\n{limit}" if limit else text
 
 
 if __name__ == "__main__":

@@ -222,6 +222,17 @@ HELMHOLTZ = _make_entry(
     parameter_error=helmholtz_error,
     draw_starts=draw_bumps,
 )
+TRUE_SINES = {
+    "permeability": {
+        "root": np.array(darcy.TRUE_ROOT),
+        "amplitudes": np.array(darcy.TRUE_AMPLITUDES),
+    }
+}
 DARCY = _make_entry(
-    darcy, sines, darcy_terms, parameter_error=darcy_error, draw_starts=draw_sines
+    darcy,
+    sines,
+    darcy_terms,
+    parameter_error=darcy_error,
+    draw_starts=draw_sines,
+    true_params=TRUE_SINES,
 )

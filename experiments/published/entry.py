@@ -39,6 +39,8 @@ class Entry(NamedTuple):
             name; for params None of the true ones.
         snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`.
         extent: Of all images, `(left, right, bottom, top)`.
+        true_params: Raw parameters of the true coefficients, if these are unbounded and
+            noise is added: for the bound of their errors.
     """
 
     module: ModuleType
@@ -52,3 +54,4 @@ class Entry(NamedTuple):
     maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]]
     snapshots: Callable[[At, Any], dict[float, np.ndarray]]
     extent: tuple[float, float, float, float]
+    true_params: Params | None = None

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import base
 from configs import darcy as darcy_config
 from configs import helmholtz as helmholtz_config
 from configs import published as configs
+from experiments.published import bound, elliptic
 from experiments.published import case as cases
-from experiments.published import elliptic
 from hyco_jax import seeds
 from hyco_jax.config import experiment, schema
 from hyco_jax.models import physical
@@ -166,7 +167,7 @@ def test_nothing_is_trained_on_the_truth():
     hybrid = own["rows"]["hybrid"]
     hybrid["hybrid"] |= {"cycles": 1, "cycles_per_call": 1}
     hybrid["synthetic"] |= {"field": {"widths": (8,)}, "updates_per_epoch": 2}
-    hybrid["physical"]["num_iterations"] = 1
+    hybrid["physical"] = {"method": "adam"}  # whose program is a small one
 
     def refuse():
         raise AssertionError("training asked for the truth")
@@ -186,3 +187,47 @@ def test_nothing_is_trained_on_the_truth():
 def test_seed_0_on_which_settings_were_chosen_is_not_reported():
     own = configs.get_config("darcy_20").to_dict()["problems"]["darcy_20"]
     assert cases.make_case("darcy_20", own, 5).seeds == (1, 2, 3, 4, 5)
+
+
+def prepared_with(num_sensors):
+    """Darcy's test with so many sensors, of seed 1."""
+    own = configs.get_config("darcy_20").to_dict()["problems"]["darcy_20"]
+    rows = {"lbfgs": base.merge(own["rows"]["lbfgs"], sensors(num_sensors))}
+    case = cases.make_case("darcy_20", {**own, "rows": rows}, 1)
+    return case, cases.prepare(case, ["lbfgs"])["lbfgs"][0]
+
+
+def sensors(count):
+    return {"data": {"num_sensors": count}}
+
+
+def test_the_bound_is_what_least_squares_reach_in_a_linear_model():
+    """Readings p_k at sensor k with noise s: an error of s √10/|p*| and no less."""
+    _, prepared = prepared_with(10)
+    raw = elliptic.TRUE_SINES["permeability"]
+    numbers = np.append(np.ravel(raw["amplitudes"]), raw["root"])
+
+    def predict(params, query):
+        del query
+        own = params["permeability"]
+        return jnp.append(own["amplitudes"].ravel(), own["root"])[None, :, None]
+
+    models = prepared.models._replace(on_data_grid=Model(None, predict))
+    linear = prepared._replace(models=models)
+    found = bound.relative_error(linear, elliptic.TRUE_SINES, 0.3)
+    assert found == pytest.approx(0.3 * 10**0.5 / np.linalg.norm(numbers))
+
+
+def test_four_times_the_sensors_halve_the_bound():
+    errors = []
+    for count in (500, 2000):
+        case, prepared = prepared_with(count)
+        errors.append(bound.relative_error(prepared, case.entry.true_params, 0.2))
+    assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.2)
+
+
+def test_a_sentence_says_the_bound_where_there_is_noise():
+    case, _ = prepared_with(50)
+    assert "no unbiased estimate" in bound.line(case).lower()
+    own = configs.get_config("darcy_0").to_dict()["problems"]["darcy_0"]
+    assert bound.line(cases.make_case("darcy_0", own, 1)) == ""

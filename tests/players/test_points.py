@@ -159,6 +159,22 @@ def test_ghosts_at_cells_are_where_the_solver_needs_no_interpolation():
     assert set(cells.round().ravel()) == {4, 5, 6, 7}
 
 
+@pytest.mark.parametrize("at", ["anywhere", "cells"])
+def test_ghosts_of_a_steady_equation_are_all_at_the_time_of_its_solution(at):
+    problem = dataclasses.replace(PROBLEM, is_steady=True)
+    readings = decay.make_readings()
+    readings = dataclasses.replace(readings, time=np.full(readings.count, problem.dt))
+    placed = placement.place(decay.observe(problem, readings), problem)
+    settings = decay.make_settings(hybrid={"ghosts_at": at})
+    models = stages.make_models(problem, settings, placed)
+    plan = point_stages.make_plan(problem, placed, settings, models)
+    for name, model in models.by_name.items():
+        params = model.init(jax.random.key(0))
+        made = plan.players[name].generate(params, plan.real, jax.random.key(1))
+        assert made.query.points.shape == (2, 20, 2)
+        np.testing.assert_allclose(made.query.points[..., 0], problem.dt)
+
+
 def test_alpha_means_the_same_however_many_of_each_part_are_in_a_batch():
     """With one part in a batch of 8 + 56 and of 56 + 8, the loss's minimum is one."""
     readings = decay.make_readings(count=400)
