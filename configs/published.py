@@ -115,10 +115,15 @@ def steady(experiment: str, variant: str, num_readings: int, bounds, **hybrid):
     }
 
 
+# The weights alpha of both were chosen, as `HYBRID`, by the errors of seed 0 at sensors
+# that no row is trained on. Those of Helmholtz's physical model, 0.020 of 1e-4 and 0.01,
+# were 0.052 of 0.1 and 0.049 of 1; of Darcy's 0.35 of 1 and 0.38 of 0.1.
+
+
 def helmholtz():
     """The Helmholtz test."""
     bounds = {"amplitudes": (0.1, 5.0), "centers": (-math.pi, math.pi)}
-    alphas = {"alpha_synthetic": 1.0, "alpha_physical": 1.0}
+    alphas = {"alpha_synthetic": 1.0, "alpha_physical": 1e-4}
     return steady("helmholtz", "default", 25, bounds, **alphas)
 
 

@@ -11,9 +11,9 @@ from hyco_jax import fitting, pde
 from hyco_jax.running.loop import Call
 
 PLATFORMS = ("cuda", "tpu")
-# Of the device's own libraries: the soil's tridiagonal systems. A callback to the host
-# would be a custom call too.
-DEVICE_LIBRARIES = {"cusparse_gtsv2_ffi"}
+# Of the device's own libraries: the soil's tridiagonal systems, and the factors of
+# steady equations. A callback to the host would be a custom call too.
+DEVICE_LIBRARIES = {"cusparse_gtsv2_ffi", "cusolver_potrf_ffi"}
 
 
 def programs(system):
