@@ -4,13 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 
 from configs import base
 from configs import darcy as darcy_config
 from configs import helmholtz as helmholtz_config
 from configs import published as configs
-from experiments.published import bound, elliptic
+from experiments.published import bound, elliptic, figures
 from experiments.published import case as cases
+from experiments.published.rows import Row
 from hyco_jax import seeds
 from hyco_jax.config import experiment, schema
 from hyco_jax.models import physical
@@ -231,3 +233,28 @@ def test_a_sentence_says_the_bound_where_there_is_noise():
     assert "no unbiased estimate" in bound.line(case).lower()
     own = configs.get_config("darcy_0").to_dict()["problems"]["darcy_0"]
     assert bound.line(cases.make_case("darcy_0", own, 1)) == ""
+
+
+@BOTH
+def test_every_coefficient_and_error_has_its_picture(name, tmp_path, monkeypatch):
+    problem = {"helmholtz": "helmholtz", "darcy": "darcy_20"}[name]
+    own = configs.get_config(problem).to_dict()["problems"][problem]
+    case = cases.make_case(problem, own, 1)
+    prepared = cases.prepare(case, ["hybrid"])["hybrid"]
+    state = seeds.init_state(prepared)
+    errors = [{"e_s": 0.1, "e_p": 0.2}]
+    found = {
+        "hybrid_physical": Row(errors, 1.0, variables=state.physical.train.variables),
+        "hybrid_synthetic": Row(errors, 1.0, variables=state.synthetic.train.variables),
+    }
+    drawn = []
+    monkeypatch.setattr(
+        plt.Figure, "savefig", lambda figure, *_, **__: drawn.append(figure)
+    )
+    figures.save(case, prepared[0], found, {"hybrid_physical": [0.3, 0.1]}, tmp_path)
+    titles = [{ax.get_title() for ax in figure.axes} for figure in drawn]
+    assert {"truth", "hybrid\nphysical"} <= titles[0]
+    assert {"hybrid\nsynthetic", "interpolation"} <= titles[1]
+    shown = [ax.get_ylabel() for ax in drawn[0].axes]
+    assert {*MODULES[name].COEFFICIENTS} <= {*shown}
+    assert not any("t =" in ax.get_ylabel() for ax in drawn[1].axes)
