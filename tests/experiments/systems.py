@@ -21,15 +21,13 @@ SHORT = {
     "synthetic": {"horizons": (0,)},
     "hybrid": {"cycles": 2, "warmup": 0},
 }
-# Two stages of a step instead of seven, which would be unrolled.
-OWN = {"heat": {"pde": {"dt": 0.01}}}
 
 
 def make_settings(system: str, changes=None) -> experiment.Experiment:
     """The settings of a short run, with nested changes."""
     config = importlib.import_module(f"configs.{system}").get_config("smoke")
     template = schema.from_dict(experiment.template(pde.find(system)), config)
-    for values in (SHORT, OWN.get(system, {}), changes or {}):
+    for values in (SHORT, changes or {}):
         template = schema.from_dict(template, values)
     return template
 
