@@ -5,7 +5,7 @@ from hyco_jax import error_bars
 error_bars.add = lambda result, *_: result
 """
 
-ROUGH_PICTURES = """
+COARSE_PICTURES = """
 from hyco_jax.scoring import plots
 from hyco_jax.scoring.plots import animation, style
 plots.DPI = animation.DPI = 30

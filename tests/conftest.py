@@ -73,17 +73,9 @@ def no_figures(monkeypatch):
 
 @pytest.fixture
 def coarse_pictures(monkeypatch):
-    """Draws with few pixels, which takes half the time."""
+    """Draws with few pixels, and lays nothing out: a quarter of the time."""
     monkeypatch.setattr("hyco_jax.scoring.plots.DPI", 30)
     monkeypatch.setattr("hyco_jax.scoring.plots.animation.DPI", 30)
-
-
-@pytest.fixture
-def rough_pictures(coarse_pictures, monkeypatch):
-    """Nor lays anything out, which takes half of the rest.
-
-    Not where warnings are errors: of a layout that fails there is only a warning.
-    """
     from hyco_jax.scoring.plots import style
 
     monkeypatch.setitem(style.RC, "figure.constrained_layout.use", False)

@@ -9,7 +9,7 @@ from tests import pages
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("optimised", "no_error_bars", "rough_pictures")
+@pytest.mark.usefixtures("optimised", "no_error_bars", "coarse_pictures")
 def test_a_pde_of_ones_own_takes_forty_lines(tmp_path, monkeypatch, capsys):
     text = pages.block("docs/pages/guides/pde.md", "own-pde")
     assert len(text.splitlines()) <= 40
@@ -44,7 +44,7 @@ def write_plate(path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("optimised", "no_error_bars", "rough_pictures")
+@pytest.mark.usefixtures("optimised", "no_error_bars", "coarse_pictures")
 def test_ten_lines_take_a_table_of_sensors_to_the_score_of_those_held_out(
     tmp_path, monkeypatch, capsys
 ):

@@ -45,7 +45,7 @@ def test_twenty_lines_outside_the_checkout_train_hyco_from_the_wheel(wheel, tmp_
     zipfile.ZipFile(wheel).extractall(site)
     where = "print(hyco_jax.__file__, len(result.history))"
     # tests/uncertainty and tests/scoring assert what is left out here.
-    without = f"{cheaper.WITHOUT_ERROR_BARS}{cheaper.ROUGH_PICTURES}"
+    without = f"{cheaper.WITHOUT_ERROR_BARS}{cheaper.COARSE_PICTURES}"
     (tmp_path / "rings.py").write_text(f"{without}{text}\n{where}\n")
     done = subprocess.run(
         [sys.executable, "rings.py"],

@@ -9,7 +9,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.usefixtures("rough_pictures")
+@pytest.mark.usefixtures("coarse_pictures")
 def test_smoke_runs_to_its_table_and_figures(tmp_path, capsys):
     systems.check_run("smoke", tmp_path)
     systems.check_figures("smoke", tmp_path)

@@ -19,7 +19,7 @@ pytestmark = [
 
 
 # One has a quantity that stays, the other two quantities and two numbers to find.
-@pytest.mark.usefixtures("rough_pictures")
+@pytest.mark.usefixtures("coarse_pictures")
 @pytest.mark.parametrize("system", ["advection", "gray_scott"])
 def test_a_system_runs_to_its_table_and_figures(tmp_path, system, capsys):
     systems.check_run(system, tmp_path)
@@ -142,7 +142,7 @@ def test_every_network_can_be_the_synthetic_model(tmp_path, name):
     assert np.isfinite(result.rows["synthetic_alone"]["test/nrmse"])
 
 
-@pytest.mark.usefixtures("rough_pictures")
+@pytest.mark.usefixtures("coarse_pictures")
 def test_a_run_in_3d_ends_with_figures_of_its_middle_plane(tmp_path):
     changes = {
         "pde": {"resolution": (8,) * 3, "extent": (8.0,) * 3, "dt": 0.1},

@@ -141,7 +141,7 @@ def test_a_notebook_runs_and_shows_figures_and_no_warnings(path, tmp_path, clien
     notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     # Names of another notebook are to be missed here.
     fresh = nbformat.v4.new_code_cell(
-        f"{cheaper.WITHOUT_ERROR_BARS}{cheaper.ROUGH_PICTURES}"
+        f"{cheaper.WITHOUT_ERROR_BARS}{cheaper.COARSE_PICTURES}"
         f"%cd -q {tmp_path}\n%reset -f"
     )
     notebook.cells.insert(0, fresh)

@@ -28,7 +28,6 @@ pytestmark = pytest.mark.usefixtures("coarse_pictures")
     ],
     ids=["hybrid-1D", "synthetic-1D", "physical-2D", "synthetic-3D"],
 )
-@pytest.mark.usefixtures("rough_pictures")
 def test_every_figure_with_data_is_written(tmp_path, ndim, methods, stages, expected):
     arrays = plots.middle_plane(saved.make_arrays(ndim, methods))
     written = plots.draw_all(arrays, saved.make_history(stages), tmp_path / "figures")
@@ -66,14 +65,12 @@ def test_a_method_that_diverged_is_named_and_breaks_nothing(tmp_path, ndim):
     assert figure.axes[1].get_ylim()[1] < 100
 
 
-@pytest.mark.usefixtures("rough_pictures")
 def test_an_open_npz_file_will_do(tmp_path):
     np.savez(tmp_path / "arrays.npz", **saved.make_arrays(3, ["synthetic_alone"], 2))
     with np.load(tmp_path / "arrays.npz") as arrays:
         assert len(plots.draw_all(plots.middle_plane(arrays), [], tmp_path)) == 4
 
 
-@pytest.mark.usefixtures("rough_pictures")
 def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path):
     before = dict(matplotlib.rcParams)
     plots.draw_all(saved.make_arrays(1, ["synthetic_alone"], 2), [], tmp_path)
@@ -103,7 +100,6 @@ def test_the_middle_plane_of_a_box_keeps_all_components_and_what_has_no_axes():
         assert plots.middle_plane(arrays) is arrays
 
 
-@pytest.mark.usefixtures("rough_pictures")
 @pytest.mark.parametrize("num_times, expected", [(6, 6), (101, animation.MAX_FRAMES)])
 def test_the_gif_has_a_frame_per_time_up_to_the_most(tmp_path, num_times, expected):
     arrays = saved.make_arrays(1, ["physical_alone"], num_times)
