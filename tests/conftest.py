@@ -73,12 +73,9 @@ def no_figures(monkeypatch):
 
 @pytest.fixture
 def coarse_pictures(monkeypatch):
-    """Draws with few pixels, and lays nothing out: a quarter of the time."""
+    """Draws with few pixels, which takes half the time."""
     monkeypatch.setattr("hyco_jax.scoring.plots.DPI", 30)
     monkeypatch.setattr("hyco_jax.scoring.plots.animation.DPI", 30)
-    from hyco_jax.scoring.plots import style
-
-    monkeypatch.setitem(style.RC, "figure.constrained_layout.use", False)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from tests import cheaper, pages
+from tests import pages
 
 ROOT = pages.ROOT
 
@@ -44,9 +44,7 @@ def test_twenty_lines_outside_the_checkout_train_hyco_from_the_wheel(wheel, tmp_
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     where = "print(hyco_jax.__file__, len(result.history))"
-    # tests/uncertainty and tests/scoring assert what is left out here.
-    without = f"{cheaper.WITHOUT_ERROR_BARS}{cheaper.COARSE_PICTURES}"
-    (tmp_path / "rings.py").write_text(f"{without}{text}\n{where}\n")
+    (tmp_path / "rings.py").write_text(f"{text}\n{where}\n")
     done = subprocess.run(
         [sys.executable, "rings.py"],
         cwd=tmp_path,
