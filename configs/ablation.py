@@ -80,9 +80,7 @@ def get_config(name: str = "all"):
     Raises:
         ValueError: If the name is unknown.
     """
-    if name != "all" and name not in PROBLEMS:
-        raise ValueError(f"{name!r} is not one of {[*PROBLEMS, 'all']}")
-    names = PROBLEMS if name == "all" else (name,)
+    names = base.chosen(name, PROBLEMS)
     return ConfigDict(
         {
             "seeds": 5,

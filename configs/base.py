@@ -98,3 +98,14 @@ def merge(*layers: Mapping[str, Any]) -> Values:
                 value = merge(result.get(name, {}), value)
             result[name] = value
     return result
+
+
+def chosen(name: str, problems: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names that one stands for: itself, or "all".
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    if name != "all" and name not in problems:
+        raise ValueError(f"{name!r} is not one of {[*problems, 'all']}")
+    return tuple(problems) if name == "all" else (name,)

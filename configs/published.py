@@ -201,8 +201,6 @@ def get_config(name: str = "all"):
     Raises:
         ValueError: If the name is unknown.
     """
-    if name != "all" and name not in PROBLEMS:
-        raise ValueError(f"{name!r} is not one of {[*PROBLEMS, 'all']}")
-    names = PROBLEMS if name == "all" else (name,)
+    names = base.chosen(name, PROBLEMS)
     problems = {n: {**PROBLEMS[n](), "published": PUBLISHED.get(n, {})} for n in names}
     return ConfigDict({"seeds": 5, "problems": problems})

@@ -9,24 +9,21 @@ The table in Markdown, its numbers and a figure of each problem go to --workdir.
 
 import importlib
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import flags
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
-from ml_collections import config_flags
 
+from experiments import problems_command
 from experiments.published import case as published
-from experiments.published import score
+from experiments.published import score, table
 from hyco_jax import fitting, pde, seeds
 from hyco_jax.config import experiment, schema
 from hyco_jax.running.compilation_cache import kept_programs
 from hyco_jax.scoring.plots import style
-from hyco_jax.scoring.table import format_number
 from hyco_jax.stages import Prepared
 
 ALONE = "alone"
@@ -39,23 +36,7 @@ COLUMNS = {
 
 def main(argv: list[str] | None = None):
     """Parses the flags, runs every problem of the config and prints its table."""
-    argv = sys.argv if argv is None else argv
-    values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
-    flags.DEFINE_string(
-        "workdir", "runs/ablation", "Where results go.", flag_values=values
-    )
-    try:
-        rest = values(argv)
-        if len(rest) > 1 or values.config is None:
-            raise flags.Error(
-                f"expected --config=configs/ablation.py:NAME, got {argv[1:]}"
-            )
-    except (flags.Error, ValueError) as error:
-        sys.exit(f"error: {error}")
-    folder = Path(values.workdir)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = values.config.to_dict()
+    config, folder = problems_command.read(argv, "ablation.py", "runs/ablation")
     tables = []
     with kept_programs(True):
         for name, problem in config["problems"].items():
@@ -153,7 +134,7 @@ def markdown(name: str, found: Mapping[str, Mapping[str, list[float]]]) -> str:
         "|---|" + "---:|" * (len(header) - 1),
     ]
     for variant, errors in found.items():
-        cells = [_spread(errors.get(column)) for column in COLUMNS]
+        cells = [table.spread(errors.get(column, [None])) for column in COLUMNS]
         ratio = ratios(found, variant)
         cells += [f"{np.median(ratio):.3f}, {max(ratio):.3f}"]
         cells += [f"{errors['seconds'][0]:.0f}"]
@@ -181,13 +162,6 @@ def draw(found: Mapping[str, Mapping[str, list[float]]], path: Path):
         axes.set_xlabel("solution error of the physical model, over that of it alone")
         figure.savefig(path, dpi=130, bbox_inches="tight")
         plt.close(figure)
-
-
-def _spread(values) -> str:
-    if values is None:
-        return "-"
-    low, middle, high = (format_number(float(f(values))) for f in (min, np.median, max))
-    return f"{middle} ({low} to {high})"
 
 
 if __name__ == "__main__":

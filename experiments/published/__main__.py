@@ -8,12 +8,9 @@ Tables, numbers and figures go to --workdir. What each row does: `rows.py`.
 """
 
 import json
-import sys
 from pathlib import Path
 
-from absl import flags
-from ml_collections import config_flags
-
+from experiments import problems_command
 from experiments.published import bound, figures, table
 from experiments.published import rows as all_rows
 from experiments.published.case import make_case, prepare
@@ -22,23 +19,7 @@ from hyco_jax.running.compilation_cache import kept_programs
 
 def main(argv: list[str] | None = None):
     """Parses the flags, runs every problem of the config and prints its table."""
-    argv = sys.argv if argv is None else argv
-    values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
-    flags.DEFINE_string(
-        "workdir", "runs/published", "Where results go.", flag_values=values
-    )
-    try:
-        rest = values(argv)
-        if len(rest) > 1 or values.config is None:
-            raise flags.Error(
-                f"expected --config=configs/published.py:NAME, got {argv[1:]}"
-            )
-    except (flags.Error, ValueError) as error:
-        sys.exit(f"error: {error}")
-    folder = Path(values.workdir)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = values.config.to_dict()
+    config, folder = problems_command.read(argv, "published.py", "runs/published")
     with kept_programs(True):
         tables = [
             run(make_case(name, own, config["seeds"]), folder)

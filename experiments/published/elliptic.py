@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.published.entry import Entry
+from experiments.published.heat import relative_error
 from hyco_jax.models import expansions
 from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import darcy, helmholtz
@@ -73,11 +74,6 @@ def conditions(key, problem, number: int):
     times = jnp.full((2 * number, 1), problem.dt)
     points = jnp.concatenate([times, places + MIDDLE], axis=1)
     return points, jnp.zeros((2 * number, 1))
-
-
-def relative_error(found: np.ndarray, exact: np.ndarray) -> float:
-    """The norm of the difference by that of what is exact."""
-    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
 
 def make_residual(coefficients: Callable, terms: Callable):

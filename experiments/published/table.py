@@ -1,6 +1,6 @@
 """The table of an experiment in Markdown: ours beside what was published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -45,12 +45,13 @@ def markdown(name: str, rows: Mapping[str, Row], published: Mapping[str, str]) -
 
 def _line(label, row, published) -> str:
     cells = [label, published]
-    cells += [_spread([e.get(k) for e in row.errors]) for k in ("e_s", "e_p", "held")]
+    cells += [spread([e.get(k) for e in row.errors]) for k in ("e_s", "e_p", "held")]
     cells += [f"{row.seconds:.0f}", _whole(row.solves), _whole(row.evaluations)]
     return "| " + " | ".join(cells) + " |"
 
 
-def _spread(values) -> str:
+def spread(values: Sequence[float | None]) -> str:
+    """Formats median and range of the seeds; "-" of what a row doesn't have."""
     if None in values:
         return "-"
     low, middle, high = (format_number(float(f(values))) for f in (min, np.median, max))
