@@ -2,7 +2,8 @@
 
     python -m experiments.ablation --config=configs/ablation.py:burgers
 
-Names: burgers, heat_quarter, kuramoto_sivashinsky; `all` for the whole table.
+Names: burgers, burgers_drag (a wrong equation), heat_quarter, kuramoto_sivashinsky;
+`all` for the whole table.
 
 Each problem has its own settings and those of each variant on top. They train shorter
 than the experiments that they are taken from, the same in all variants. Where a rule is
@@ -40,18 +41,21 @@ STEPPING = {
     "need, from both": {"hybrid": {**NEED, "generated_from": "both"}},
 }
 
-PROBLEMS: dict[str, dict[str, Any]] = {
-    "burgers": {
-        "experiment": "burgers",
-        "variant": "default",
-        "settings": {
-            "synthetic": {"unet": {"filters": 8}},
-            "hybrid": {"cycles": 10, "warmup": 2},
-        },
-        "coefficient": "viscosity",
-        "score": "val_nrmse",
-        "variants": STEPPING,
+BURGERS = {
+    "experiment": "burgers",
+    "variant": "default",
+    "settings": {
+        "synthetic": {"unet": {"filters": 8}},
+        "hybrid": {"cycles": 10, "warmup": 2},
     },
+    "coefficient": "viscosity",
+    "score": "val_nrmse",
+    "variants": STEPPING,
+}
+
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "burgers": BURGERS,
+    "burgers_drag": {**BURGERS, "variant": "drag", "variants": COUPLINGS},
     "heat_quarter": {
         "experiment": "heat",
         "variant": "published_quarter",

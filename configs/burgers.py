@@ -13,6 +13,7 @@ Variants, as `--config=configs/burgers.py:<variant>`:
     3d            the same in 3-D, 24³
     128           the full size of HYCO-PhiFlow, for a GPU or TPU
     reference_1d  the 1-D set-up of HYCO-PhiFlow, which the benchmarks time
+    drag          data with a drag that the model doesn't have: a wrong equation
     smoke         seconds, for tests
 """
 
@@ -137,6 +138,9 @@ REFERENCE_1D = base.merge(
     },
 )
 
+# To t = 25 it takes 40 % of the velocity away.
+DRAG = {"pde": {"true_drag": 0.02}}
+
 SMOKE = base.merge(base.SMOKE, {"pde": {"resolution": (32,), "extent": (25.0,)}})
 
 VARIANTS = {
@@ -145,6 +149,7 @@ VARIANTS = {
     "3d": THREE_DIMENSIONAL,
     "128": FULL_SIZE,
     "reference_1d": REFERENCE_1D,
+    "drag": DRAG,
     "smoke": SMOKE,
 }
 

@@ -240,3 +240,34 @@ def test_a_state_is_one_velocity_of_random_smooth_components(key):
 def test_a_guess_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"guess has shape \(5,\), expected \(\) or"):
         viscosity(Domain((6, 5), (3.0, 2.0)), np.ones(5), 2.0, True)
+
+
+def test_a_drag_lets_a_uniform_flow_decay_in_the_truth_alone(x64):
+    problem = burgers.make_problem(burgers.Settings(resolution=(8,), true_drag=0.3))
+    domain = problem.domain
+    u = np.full((8, 1), 1.5)
+    for make_step, left in (
+        (problem.make_true_step, np.exp(-0.3)),
+        (problem.make_step, 1.0),
+    ):
+        step = make_step(domain, 0.5, {"viscosity": 1.0}, max_speed=2.0)
+        np.testing.assert_allclose(after(step, 1.0, u, 2), 1.5 * left, rtol=1e-12)
+
+
+def test_a_drag_is_split_with_second_order():
+    # Of u' = -u², whose steps are exact, and with the drag u' = -u² - γu.
+    drag, u = 0.5, np.array([2.0])
+    exact = drag / ((1 + drag / u) * np.exp(drag) - 1)
+
+    def error(level):
+        num_steps = 4 * 2**level
+        step = burgers.make_dragged_step(
+            lambda domain, dt, upper: lambda values, u: u / (1 + dt * u),
+            *(drag, None, 1 / num_steps, {}),
+        )
+        now = u
+        for _ in range(num_steps):
+            now = step({}, now)
+        return np.abs(now - exact).max()
+
+    assert order.observe(error).order == pytest.approx(2, abs=0.1)
