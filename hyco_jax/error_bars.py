@@ -12,7 +12,8 @@ from hyco_jax.settings import Settings
 from hyco_jax.stages import Prepared
 from hyco_jax.types import Params
 from hyco_jax.uncertainty import estimate as estimates
-from hyco_jax.uncertainty import grid, refit
+from hyco_jax.uncertainty import grid
+from hyco_jax.uncertainty.quasi_newton import Inverse
 
 
 def add(result: Result, prepared: Prepared, settings: Settings) -> Result:
@@ -35,7 +36,7 @@ def add(result: Result, prepared: Prepared, settings: Settings) -> Result:
 
 def with_noise(
     result: Result, prepared: Prepared, settings: Settings
-) -> tuple[Result, dict[str, refit.Inverse]]:
+) -> tuple[Result, dict[str, Inverse]]:
     """Adds how well the data determine the coefficients.
 
     Args:
@@ -72,7 +73,7 @@ def with_grid(
     result: Result,
     prepared: Prepared,
     settings: Settings,
-    inverses: Mapping[str, refit.Inverse],
+    inverses: Mapping[str, Inverse],
 ) -> Result:
     """Adds what the grid does to the coefficients, sooner if curvatures are known.
 

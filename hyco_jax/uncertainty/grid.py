@@ -122,6 +122,12 @@ def make_check(
                 table.ROWS[row],
             )
             return None
+        if not found.has_converged:
+            logging.warning(
+                "%s: the fit on a grid twice finer was stopped after %d evaluations: "
+                "the grid may err by more than is said",
+                *(table.ROWS[row], found.num_evaluations),
+            )
         values = jax.device_get(models.physical.values(variables))
         fine = jax.device_get(models.physical.values({**constants, **found.params}))
         errors = {

@@ -22,18 +22,17 @@ from hyco_jax.players import points
 from hyco_jax.stages import Models, Plan
 from hyco_jax.training import lbfgs, losses
 from hyco_jax.types import Array, Params
+from hyco_jax.uncertainty import quasi_newton, solve
+from hyco_jax.uncertainty.quasi_newton import Inverse
 
 Loss = Callable[[Params, Sequence[Part]], Array]
-# Maps a gradient `(p,)` of a loss to its inverse curvature times it.
-Inverse = Callable[[np.ndarray], np.ndarray]
 
 _ITERATIONS = 40
+# An evaluation of thousands of parameters on the finer grid takes seconds.
+_MOST_EVALUATIONS, _MOST_OF_FIELDS = 40, 16
 # What float32 resolves of the loss; where less is left to gain, a line search would
 # spend all of its evaluations. Of n readings it is a change of chi² by n times that.
 _RESOLUTION = 2e-7
-_CHORDS = 12
-# Of the first step's gain: what is left moves nothing by more than a tenth of it.
-_NEGLIGIBLE = 0.01
 
 
 class Found(NamedTuple):
@@ -42,10 +41,12 @@ class Found(NamedTuple):
     Attributes:
         params: What was fitted.
         num_evaluations: Of the loss and its gradient on the other grid.
+        has_converged: Whether more of them would have changed next to nothing.
     """
 
     params: Params
     num_evaluations: int
+    has_converged: bool
 
 
 def make_loss(placed: Placed | None, models: Models, plan: Plan, chunk: int) -> Loss:
@@ -75,11 +76,8 @@ def make_refit(
 ) -> Callable[[Params, Params, Params, Any, Inverse | None], Found | None]:
     """Makes the fit on the other grid, on real data and prior alone.
 
-    With the inverse curvature of the own fit the minimum is found by chords: steps of
-    Newton with a curvature that stays as it is (C. T. Kelley, Iterative Methods for
-    Linear and Nonlinear Equations, 1995, section 5.4). Grids that differ by O(h²)
-    have curvatures that do, and each step leaves that much of the distance. Without
-    it, or where chords don't converge, L-BFGS goes on.
+    Grids that differ by O(h²) have curvatures that do: from the own fit's inverse
+    curvature a quasi-Newton method needs few evaluations. Without it there is L-BFGS.
 
     Args:
         player: Of the physical model.
@@ -126,59 +124,28 @@ def make_refit(
 
     def refit(own, start, constants, real, inverse):
         value, slope = own_slope(own, constants, real)
-        spent = 0
-        if inverse is not None:
+        if inverse is None:
+            found = jax.device_get(search(own, slope, value, start, constants, real))
+            if found.status == lbfgs.NON_FINITE:
+                return None
+            has_converged = found.status != lbfgs.ITERATION_LIMIT
+            return Found(found.params, int(found.num_evaluations), has_converged)
+        x, unravel = ravel_pytree(start)
 
-            def gradient(params):
-                found = optax.tree.sub(other_slope(params, constants, real)[1], slope)
-                return np.asarray(ravel_pytree(found)[0], np.float64)
+        def params(x):
+            return unravel(np.asarray(x, np.float32))
 
-            tolerance = _RESOLUTION * float(value)
-            start, spent, has_converged = chords(gradient, start, inverse, tolerance)
-            if has_converged:
-                return Found(start, spent)
-        found = jax.device_get(search(own, slope, value, start, constants, real))
-        if found.status == lbfgs.NON_FINITE:
+        def gradient(x):
+            _, other = other_slope(params(x), constants, real)
+            found = optax.tree.sub(other, slope)
+            return np.asarray(ravel_pytree(found)[0], np.float64)
+
+        begin, tolerance = np.asarray(x, np.float64), _RESOLUTION * float(value)
+        is_large = x.size > solve.MOST_DENSE
+        most = _MOST_OF_FIELDS if is_large else _MOST_EVALUATIONS
+        found = quasi_newton.minimise(gradient, begin, inverse, tolerance, most)
+        if found.count == 1 and not found.has_converged:
             return None
-        return Found(found.params, spent + int(found.num_evaluations))
+        return Found(params(found.x), found.count, found.has_converged)
 
     return refit
-
-
-def chords(
-    gradient: Callable[[Params], np.ndarray],
-    start: Params,
-    inverse: Inverse,
-    tolerance: float,
-) -> tuple[Params, int, bool]:
-    """Looks for a zero of a gradient.
-
-    Args:
-        gradient: Of a loss, `(p,)` of the parameters.
-        start: Where to begin.
-        inverse: Of its curvature, about.
-        tolerance: A gain of the loss that doesn't count.
-
-    Returns:
-        The parameters of the smallest gradient, by the inverse; evaluations; and
-        whether the next step would gain next to nothing.
-    """
-    x, unravel = ravel_pytree(start)
-    x = best = np.asarray(x, np.float64)
-    gains = []
-
-    def params(x):
-        return unravel(np.asarray(x, np.float32))
-
-    for count in range(1, _CHORDS + 1):
-        slope = gradient(params(x))
-        step = inverse(slope)
-        gain = float(slope @ step) / 2
-        if not gain < 0.9 * gains[-1] if gains else not np.isfinite(gain):
-            return params(best), count, False
-        gains.append(gain)
-        best, x = x, x - step
-        is_less = count > 1 and gain <= _NEGLIGIBLE * gains[0]
-        if gain <= tolerance or is_less:
-            return params(x), count, True
-    return params(best), _CHORDS, False

@@ -221,11 +221,13 @@ def _along(apply, vectors) -> np.ndarray:
 
 
 def _batched(apply, vectors) -> np.ndarray:
-    """Applies a program of 32 directions at a time to vectors `(p, k)`."""
+    """Applies a program of some directions at a time to vectors `(p, k)`."""
     rows, count = np.asarray(vectors.T, np.float32), vectors.shape[1]
-    padded = np.zeros((-(-count // 32) * 32, rows.shape[1]), np.float32)
+    width = low_rank.BLOCK
+    padded = np.zeros((-(-count // width) * width, rows.shape[1]), np.float32)
     padded[:count] = rows
-    images = [np.asarray(apply(padded[i : i + 32])) for i in range(0, len(padded), 32)]
+    firsts = range(0, len(padded), width)
+    images = [np.asarray(apply(padded[i : i + width])) for i in firsts]
     return np.concatenate(images)[:count].astype(np.float64)
 
 

@@ -48,7 +48,7 @@ def test_every_seed_of_a_variant_is_trained_and_scored():
         **configs.PROBLEMS["burgers"],
         "variant": "smoke",
         "settings": {"hybrid": {"cycles": 2, "cycles_per_call": 1}},
-        "variants": {"both": configs.STEPPING["need, from both"]},
+        "variants": {"both": configs.MORE["need, from both"]},
     }
     found = ablation.run(problem, 2)["both"]
     for column in ablation.COLUMNS:
