@@ -15,7 +15,7 @@ import numpy as np
 # Maps a gradient `(p,)` of a loss to its inverse curvature times it.
 Inverse = Callable[[np.ndarray], np.ndarray]
 
-# Of the first step's gain: what is left moves nothing by more than a tenth of it.
+# Of what all steps gained: the rest moves nothing by more than a tenth of them.
 _NEGLIGIBLE = 0.01
 # By how much of the slope before it a step may overshoot.
 _OVERSHOOT = 0.9
@@ -54,14 +54,13 @@ def minimise(
     """
     x, slope, count = start, gradient(start), 1
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    first = None
+    gained = 0.0
     while True:
         step = _apply(inverse, pairs, slope)
         gain = float(slope @ step) / 2
         if not (np.isfinite(gain) and gain >= 0):
             return Found(x, count, False)
-        first = gain if first is None else first
-        if gain <= tolerance or (count > 1 and gain <= _NEGLIGIBLE * first):
+        if gain <= max(tolerance, _NEGLIGIBLE * gained):
             return Found(x - step, count, True)
         length, after = 1.0, None
         while after is None:
@@ -77,6 +76,7 @@ def minimise(
         if along < whole:
             pairs.append((-length * step, after - slope))
         x, slope = x - length * step, after
+        gained += length * (whole + along) / 2
 
 
 def _apply(inverse, pairs, slope):
