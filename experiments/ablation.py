@@ -158,6 +158,8 @@ def draw(found: Mapping[str, Mapping[str, list[float]]], path: Path):
             axes.plot(np.median(ratio), row, "|", color="black", ms=16)
         axes.axvline(1.0, color="0.6", lw=1)
         axes.set_xscale("log")
+        for axis_of in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            axis_of("{x:g}")
         axes.set_yticks(range(len(names)), reversed(names))
         axes.set_xlabel("solution error of the physical model, over that of it alone")
         figure.savefig(path, dpi=130, bbox_inches="tight")
