@@ -22,7 +22,8 @@ def make_stages(
 
     Args:
         settings: Of the fit.
-        players: Functions of a horizon that make the player of each model.
+        players: Functions of a horizon that make the player of each model, and as
+            "cooldown" the physical one of all real data.
         horizons: Of each cycle.
 
     Returns:
@@ -43,6 +44,9 @@ def make_stages(
                 is_parallel=options.update == "parallel",
                 keep_if_better=options.keep_if_better,
             )
+        elif kind == "cooldown":
+            player = hybrid.on_whole(players[kind](horizon))
+            cycle = hybrid.make_solo_cycle("physical", player, scores_anew=True)
         else:
             cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))
         return _jitted(cycle, f"{kind}_cycle_h{horizon}", length)
@@ -53,10 +57,13 @@ def make_stages(
 
     whole = max(horizons)
     kinds = ["synthetic"] * options.warmup + ["hybrid"] * options.cycles
+    last = []
+    if settings.mode == "hybrid":  # else nothing was held out
+        last = [("cooldown", whole)] * options.cooldown
     calls = {
-        "physical": lambda: plan([("physical", whole)] * options.cycles),
+        "physical": lambda: plan([("physical", whole)] * options.cycles + last),
         "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
-        "hybrid": lambda: plan(list(zip(kinds, horizons, strict=True))),
+        "hybrid": lambda: plan([*zip(kinds, horizons, strict=True), *last]),
     }
     names = (settings.mode,)
     if settings.mode == "hybrid" and settings.baselines:

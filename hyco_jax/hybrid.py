@@ -51,6 +51,18 @@ def init_side(player: Player, train_state: TrainState, real: Any) -> Side:
     return Side(train_state, score, train_state.params, score)
 
 
+def on_whole(player: Player) -> Player:
+    """The player on all real data, for the last cycles alone: nothing is held out."""
+
+    def augment(real, generated, alpha):
+        return player.augment(real.whole, generated, alpha)
+
+    def score(params, real):
+        return player.score(params, real.whole)
+
+    return player._replace(augment=augment, score=score)
+
+
 def make_hybrid_cycle(
     synthetic: Player,
     physical: Player,
@@ -104,13 +116,23 @@ def make_hybrid_cycle(
     return cycle
 
 
-def make_solo_cycle(name: str, player: Player) -> Cycle:
-    """Makes a cycle of the named model on real data alone: a warm-up or a baseline."""
+def make_solo_cycle(name: str, player: Player, scores_anew: bool = False) -> Cycle:
+    """Makes a cycle of the named model on real data alone: a warm-up or a baseline.
+
+    Args:
+        name: Of the model.
+        player: Its functions.
+        scores_anew: Whether what was scored before was another measure than the
+            player's own, so that the model as it is now has to be scored again.
+    """
 
     def cycle(state, real):
         key, train_key = jax.random.split(state.key)
         data = player.augment(real, None, 0.0)
-        side, metrics = _train(player, getattr(state, name), data, real, train_key)
+        side = getattr(state, name)
+        if scores_anew:
+            side = init_side(player, side.train, real)
+        side, metrics = _train(player, side, data, real, train_key)
         state = state.replace(cycle=state.cycle + 1, key=key, **{name: side})
         return state, {name: metrics}
 

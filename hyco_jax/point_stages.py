@@ -45,17 +45,26 @@ def make_plan(
         "synthetic": synthetic_players.make_optimizer(
             settings.synthetic, num_cycles * updates
         ),
-        "physical": physical_players.make_optimizer(settings.physical, hybrid.cycles),
+        "physical": physical_players.make_optimizer(
+            settings.physical, hybrid.cycles + hybrid.cooldown
+        ),
     }
     players = {
         "synthetic": synthetic(txs["synthetic"]),
         "physical": _make_physical(problem, placed, settings, models, txs["physical"]),
     }
+    last_fit = players["physical"], real
     by_horizon = {name: functools.partial(_same, p) for name, p in players.items()}
+    if hybrid.cooldown:
+        whole = placed._replace(real=real.whole)
+        last = _make_physical(problem, whole, settings, models, txs["physical"])
+        by_horizon["cooldown"] = functools.partial(_same, last)
+        last_fit = last, real.whole
     horizons = [placed.num_steps] * num_cycles
     made = calls.make_stages(settings, by_horizon, horizons)
     init_state = stages.make_init_state(settings, models, players, txs, real)
-    return Plan(made, init_state, real, players, models.on_data_grid.predict)
+    predict = models.on_data_grid.predict
+    return Plan(made, init_state, real, players, predict, last_fit)
 
 
 def check(settings: Settings, problem: Problem, num_steps: int):
@@ -72,6 +81,12 @@ def check(settings: Settings, problem: Problem, num_steps: int):
             "hybrid.generated_from",
             hybrid.generated_from,
             "'initial_states' where data are at points",
+        )
+    if hybrid.cooldown and settings.physical.fits_states:
+        schema.fail(
+            "hybrid.cooldown",
+            hybrid.cooldown,
+            "0 where states are fitted, whose jumps weigh more from cycle to cycle",
         )
     if len(hybrid.ghost_region) not in (0, ndim):
         schema.fail(

@@ -28,6 +28,12 @@ class HybridSettings:
         "cycles in which the synthetic model trains alone before the first hybrid one",
         rules.integer(0, 1_000_000),
     )
+    cooldown: int = key(
+        0,
+        "cycles behind the last hybrid one in which the physical model fits all real "
+        "data alone, with those that were held out for trust, from where it is",
+        rules.integer(0, 1_000_000),
+    )
     cycles_per_call: int = key(
         1,
         "cycles that one compiled program makes; checkpoints are only saved between "

@@ -80,6 +80,8 @@ class Plan(NamedTuple):
         real: The real data that cycles take.
         players: The two players of the last hybrid cycle, by model.
         fitted: The physical model's `predict`, as it is asked to be fitted.
+        last_fit: The physical player of the last cycle and the real data as it takes
+            them: what the fit of the coefficients ended with.
     """
 
     stages: tuple[Stage, ...]
@@ -87,6 +89,7 @@ class Plan(NamedTuple):
     real: Any
     players: dict[str, Player]
     fitted: PredictFn
+    last_fit: tuple[Player, Any]
 
 
 class Prepared(NamedTuple):
@@ -240,15 +243,21 @@ def make_plan(
     txs = {
         "synthetic": _synthetic_tx(settings, facts, horizons),
         "physical": physical_players.make_optimizer(
-            settings.physical, settings.hybrid.cycles
+            settings.physical, settings.hybrid.cycles + settings.hybrid.cooldown
         ),
     }
     players = _make_players(problem, settings, models, facts, txs, set(horizons))
     last = {name: player(horizons[-1]) for name, player in players.items()}
+    last_fit = last["physical"], real
+    if settings.hybrid.cooldown:
+        all_facts = _make_records(problem, real.whole, observations.sigma)
+        whole = _make_players(problem, settings, models, all_facts, txs, set(horizons))
+        players["cooldown"] = whole["physical"]
+        last_fit = whole["physical"](horizons[-1]), real.whole
     stages = calls.make_stages(settings, players, horizons)
     init_state = make_init_state(settings, models, last, txs, real)
     fitted = _fitted(problem, models)
-    return Plan(stages, init_state, real, last, fitted)
+    return Plan(stages, init_state, real, last, fitted, last_fit)
 
 
 def check_windows(

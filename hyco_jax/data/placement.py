@@ -41,6 +41,20 @@ class PointReal:
         """What scores count."""
         return self if self.apart is None else self.apart
 
+    @property
+    def whole(self) -> "PointReal":
+        """What solvers learn from, the records, with nothing apart."""
+        if self.apart is None:
+            return self
+        both = self.records, self.apart.records
+        points = jnp.concatenate([own.query.points for own in both], axis=1)
+        records = self.records.replace(
+            query=self.records.query.replace(points=points),
+            targets=jnp.concatenate([own.targets for own in both], axis=1),
+            weights=jnp.concatenate([own.weights for own in both], axis=1),
+        )
+        return self.replace(records=records, apart=None)
+
 
 class Placed(NamedTuple):
     """Readings, placed in a problem.

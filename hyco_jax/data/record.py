@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
@@ -25,6 +26,21 @@ class Real:
 
     training: Trajectories
     scored: Trajectories
+
+    @property
+    def whole(self) -> "Real":
+        """The same with nothing held out."""
+        later = self.scored.states.shape[1] - self.training.states.shape[1]
+        if not later:
+            return self
+        weights = self.training.weights
+        if weights.shape[1] == 1:
+            shape = (weights.shape[0], self.training.states.shape[1])
+            weights = jnp.broadcast_to(weights, (*shape, *weights.shape[2:]))
+        pad = [(0, later if axis == 1 else 0) for axis in range(weights.ndim)]
+        both = jnp.pad(weights, pad) + self.scored.weights
+        joined = Trajectories(self.scored.states, both)
+        return Real(joined, joined)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,7 +66,8 @@ def estimate(
     first = {name: next(iter(rows.values()))[name] for name in fitted}
     fit = least_squares(models, plan, placed, first)
     size = ravel_pytree(first)[0].size
-    setup = solve.make_setup(fit, plan.real, problem, data)
+    real = plan.last_fit[1]
+    setup = solve.make_setup(fit, real, problem, data)
     if models.own_states is not None and size > solve.MOST_STATES:
         logging.warning(
             "no uncertainty is computed: there are %d parameters, most of them fitted "
@@ -92,7 +93,7 @@ def estimate(
         begin = time.monotonic()
         x = ravel_pytree({name: params[name] for name in fitted})[0]
         constants = {k: v for k, v in params.items() if k not in fitted}
-        inputs = Inputs(constants, plan.real)
+        inputs = Inputs(constants, real)
         try:
             solution = solve.solve(setup, programs, x, inputs)
         except np.linalg.LinAlgError as error:
@@ -127,7 +128,7 @@ def least_squares(
         placed: What is trained on, where it is at points.
         fitted: The fitted parameters, by name.
     """
-    player, is_grid = plan.players["physical"], placed is None
+    player, is_grid = plan.last_fit[0], placed is None
     predict, with_jumps = plan.fitted, None
     if models.own_states is not None:
         predict, with_jumps = _from_own_states(models, placed)

@@ -98,11 +98,12 @@ def make_check(
         if placed is None
         else point_stages.make_plan(problem, placed, settings, finer)
     )
+    player, real = plan.last_fit
     chunk = settings.physical.window_chunk
     # A window holds so many times as much.
     smaller = math.ceil(chunk / refined.FACTOR**problem.domain.ndim)
     refit = make_refit(
-        plan.players["physical"],
+        player,
         make_loss(placed, models, plan, chunk),
         make_loss(placed, finer, fine_plan, smaller),
     )
@@ -114,7 +115,7 @@ def make_check(
         own = {name: variables[name] for name in (*learned, *states)}
         constants = {k: v for k, v in variables.items() if k not in own}
         start = own if moved is None else optax.tree.add(own, moved)
-        found = refit(own, start, constants, plan.real, inverse)
+        found = refit(own, start, constants, real, inverse)
         if found is None:
             logging.warning(
                 "%s: the error of the grid is not known: the fit on a grid twice finer "

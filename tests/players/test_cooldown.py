@@ -1,0 +1,104 @@
+"""The last cycles: the solver alone on all data, what was held out for trust too."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hyco_jax import fitting
+from hyco_jax.config import schema
+from hyco_jax.data import record
+from hyco_jax.types import Trajectories
+from tests import readings as decay
+from tests.ring import ring_data, ring_problem, ring_settings
+
+
+def on_grid():
+    problem = ring_problem()
+    return problem, ring_data(problem), ring_settings()
+
+
+def at_points():
+    problem, readings = decay.make_problem(), decay.make_readings(held_out=0.0)
+    noise = 0.1 * np.random.default_rng(1).standard_normal(readings.values.shape)
+    readings = dataclasses.replace(readings, values=readings.values + noise)
+    return problem, decay.observe(problem, readings), decay.make_settings()
+
+
+@pytest.fixture(params=[on_grid, at_points], ids=["grid", "points"], scope="module")
+def case(request):
+    return request.param()
+
+
+def end(case, **changes):
+    """The state after the last stage, and what was trained."""
+    problem, data, settings = case
+    settings = schema.from_dict(settings, {"baselines": False, **changes})
+    plan = fitting.prepare(problem, data, settings).plan
+    (stage,) = plan.stages
+    state = plan.init_state()
+    for call in stage.calls:
+        state, _ = call.run(state, plan.real)
+    return jax.device_get(state), plan
+
+
+def coefficient(state):
+    return jax.tree.leaves(state.physical.best)[0]
+
+
+def test_it_ends_where_a_fit_of_all_data_does(case):
+    held = {"trust_power": 1.0, "alpha_physical": 0.0}
+    alone, all_data = end(case, mode="physical")
+    without, plan = end(case, hybrid=held)
+    state, last = end(case, hybrid=held | {"cooldown": 3})
+    assert coefficient(state) == pytest.approx(coefficient(alone), rel=2e-4)
+    # What was held out makes a difference.
+    assert abs(coefficient(without) / coefficient(alone) - 1) > 1e-3
+    # The network has not heard of it, and nothing of what it is scored by.
+    for own, other in zip(
+        jax.tree.leaves(state.synthetic.train.params),
+        jax.tree.leaves(without.synthetic.train.params),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(own, other)
+    assert state.synthetic.best_score == without.synthetic.best_score
+    # Scores of the solver are anew those of what it is trained on.
+    player, real = last.last_fit
+    score = player.score(state.physical.best_variables, real)
+    assert state.physical.best_score == pytest.approx(float(score), rel=1e-4)
+    expected = all_data.last_fit[0].augment(all_data.last_fit[1], None, 0.0)
+    found = player.augment(real, None, 0.0)
+    for one, other in zip(found, expected, strict=True):
+        weights = np.broadcast_to(one.weights, one.targets.shape)
+        same = np.broadcast_to(other.weights, other.targets.shape)
+        assert weights.sum() == pytest.approx(same.sum(), rel=1e-5)
+        assert (weights > 0).sum() == (same > 0).sum()
+    assert plan.last_fit[1] is plan.real
+
+
+@pytest.mark.parametrize("times", [1, 7])
+def test_what_was_held_out_is_back_in_its_place(times):
+    states = jnp.arange(2.0 * 7 * 3).reshape(2, 7, 3, 1)
+    weights = jnp.asarray(np.random.default_rng(0).random((1, times, 3, 1)))
+    observed = Trajectories(states, weights)
+    real = record.make_real(observed, True)
+    assert real.training.states.shape[1] == 6
+    whole = real.whole
+    np.testing.assert_array_equal(whole.training.states, states)
+    np.testing.assert_array_equal(
+        np.broadcast_to(whole.training.weights, states.shape),
+        np.broadcast_to(weights, states.shape),
+    )
+    assert whole.whole is whole and whole.scored is whole.training
+    assert record.make_real(observed, False).whole.training is observed
+
+
+def test_fitted_states_have_none():
+    problem, data, settings = at_points()
+    settings = schema.from_dict(
+        settings, {"hybrid": {"cooldown": 1}, "physical": {"initial": "fitted"}}
+    )
+    with pytest.raises(ValueError, match="hybrid.cooldown=1.*where states are fitted"):
+        fitting.prepare(problem, data, settings)
