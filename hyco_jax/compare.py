@@ -2,8 +2,8 @@
 
     python -m hyco_jax.compare runs/* [--figure=FILE.png]
 
-Runs that differ in nothing but their seeds are one group: its entries are medians, with
-the range over seeds. What is no finished run is skipped, with a line that says so.
+Runs that differ in nothing but their seeds are one group: its entries are medians, of the
+± of a coefficient too, with the range over seeds. What is no finished run is skipped, with a line that says so.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def _entry(group: Group, row: str, column: str) -> str:
     if not values:
         return table.format_number(None)
     texts = [table.format_number(x) for x in (min(values), max(values))]
-    median = table.format_number(group.medians()[row][column])
+    median = table.format_cell(group.medians()[row], column)
     return median if texts[0] == texts[1] else f"{median} ({texts[0]} to {texts[1]})"
 
 

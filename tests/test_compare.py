@@ -57,6 +57,16 @@ def test_the_table_has_what_differs_and_medians_with_their_range(runs, capsys):
     assert "median (least to largest)" in out
 
 
+def test_coefficients_have_the_median_of_their_standard_errors(tmp_path, capsys):
+    for seed, value in enumerate((0.31, 0.33, 0.32)):
+        row = {"coefficient/rate": value, "coefficient_noise/rate": 0.01 * (seed + 1)}
+        row |= {"coefficient_grid/rate": 0.003, "test/nrmse": 0.5}
+        write(tmp_path / f"a{seed}", {"physical_alone": row}, seed)
+    out, _ = output(capsys, *tmp_path.iterdir())
+    assert "| 0.3200 ± 0.0200 ± 0.0030 (0.310 to 0.330) |" in out
+    assert "First ±: the standard error" in out and "coefficient_noise" not in out
+
+
 def test_what_no_result_depends_on_is_no_difference(tmp_path, capsys):
     for seed in (0, 1):
         write(tmp_path / f"s{seed}", scores(0.1, 0.1), seed, log_every=seed + 1)

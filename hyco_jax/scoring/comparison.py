@@ -82,7 +82,9 @@ class Group:
         for row in names:
             columns = dict.fromkeys(c for r in self.runs for c in r.rows.get(row, {}))
             result[row] = {}
-            for column in filter(table.is_column, columns):
+            for column in columns:
+                if not (table.is_column(column) or table.is_term(column)):
+                    continue
                 found = self.entries(row, column)
                 result[row][column] = statistics.median(found) if found else None
         return result
