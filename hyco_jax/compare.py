@@ -2,8 +2,9 @@
 
     python -m hyco_jax.compare runs/* [--figure=FILE.png]
 
-Runs that differ in nothing but their seeds are one group: its entries are medians, of the
-± of a coefficient too, with the range over seeds. What is no finished run is skipped, with a line that says so.
+Runs that differ in nothing but their seeds are one group: its entries are medians, of
+the ± of a coefficient too, with the range over seeds. What is no finished run is
+skipped, with a line that says so.
 """
 
 import argparse
