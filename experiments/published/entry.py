@@ -36,11 +36,13 @@ class Entry(NamedTuple):
         conditions: `(key, problem, number)` -> points `(P, 1 + D)` at which the
             solution is known, and its values there `(P, C)`: initial state and walls.
         maps: `(params, domain, truth)` -> an image `(X, Y)` of each coefficient by its
-            name; for params None of the true ones.
+            name; for params None of the true ones. {} where they are numbers.
         snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`.
         extent: Of all images, `(left, right, bottom, top)`.
         true_params: Raw parameters of the true coefficients, if these are unbounded and
             noise is added: for the bound of their errors.
+        errors_by_name: Where coefficients are numbers, `(params, domain)` -> the
+            relative error of each, columns of the table.
     """
 
     module: ModuleType
@@ -55,3 +57,11 @@ class Entry(NamedTuple):
     snapshots: Callable[[At, Any], dict[float, np.ndarray]]
     extent: tuple[float, float, float, float]
     true_params: Params | None = None
+    errors_by_name: Callable[[Params, Any], dict[str, float]] | None = None
+
+    def errors_of(self, params: Params, domain: Any) -> dict[str, float]:
+        """Errors of raw parameters: "e_p", and of each if they are numbers."""
+        found = {"e_p": self.parameter_error(params, domain)}
+        if self.errors_by_name is not None:
+            found |= self.errors_by_name(params, domain)
+        return found

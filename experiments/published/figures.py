@@ -46,10 +46,13 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
     """
     with rc_context(style.RC):
         figures = {
-            "coefficient": _coefficients(case, prepared, rows),
             "errors": _errors(case, prepared, rows),
             "curves": _curves(case, rows, curves),
         }
+        domain = prepared.problem.domain
+        if case.entry.maps(None, domain, case.entry.make_truth()):
+            drawn = {"coefficient": _coefficients(case, prepared, rows)}
+            figures = drawn | figures
         paths = []
         for name, figure in figures.items():
             path = folder / f"{case.name}_{name}.png"

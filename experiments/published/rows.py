@@ -24,7 +24,8 @@ class Row:
 
     Attributes:
         errors: Of each seed: "e_s" of the solution, "e_p" of the parameters if it has
-            any, "held" at sensors that are held out.
+            any, "held" at sensors that are held out; where the coefficients are
+            numbers, of each by its name.
         seconds: Of all seeds together, compilation included.
         solves: PDE solves of a seed.
         evaluations: Of the network, of a seed.
@@ -153,7 +154,8 @@ def _network(case, prepared, watch):
     own = settings(case, "hybrid", 0)
     player = prepared[0].plan.players["synthetic"]
     cycle = hybrid.make_solo_cycle("synthetic", player)
-    state, metrics, seconds = _run(cycle, prepared, own, watch("synthetic"))
+    count = own.hybrid.warmup + own.hybrid.cycles
+    state, metrics, seconds = _run(cycle, count, prepared, own, watch("synthetic"))
     variables = state.synthetic.train.variables
     row = Row(
         score.fields(case, prepared, variables),
@@ -169,7 +171,8 @@ def _two_stage(case, prepared, taught: HybridState, network: Row, watch):
     own = settings(case, "hybrid", 0)
     cycle = one_way.make_cycle("physical", prepared[0].plan.players)
     state, metrics, seconds = _run(
-        cycle, prepared, own, watch("two_stage"), synthetic=taught.synthetic
+        *(cycle, own.hybrid.cycles, prepared, own, watch("two_stage")),
+        synthetic=taught.synthetic,
     )
     variables = state.physical.train.variables
     ghosts = counts.generated(own, len(prepared[0].placed.u0))
@@ -192,14 +195,15 @@ def _distilled(case, prepared, teacher: Row, watch):
         name: jax.tree.map(jnp.asarray, teacher.variables[name]) for name in names
     }
     physical = physical.replace(train=physical.train.replace(params=params))
+    count = own.hybrid.warmup + own.hybrid.cycles
     state, metrics, seconds = _run(
-        cycle, prepared, own, watch("distilled"), physical=physical
+        cycle, count, prepared, own, watch("distilled"), physical=physical
     )
     variables = state.synthetic.train.variables
     return Row(
         score.fields(case, prepared, variables),
         teacher.seconds + seconds,
-        teacher.solves + own.hybrid.cycles,
+        teacher.solves + count,
         counts.evaluations(metrics, own, _num_rows(prepared)),
         variables,
     )
@@ -227,9 +231,10 @@ def _pinn(case, prepared):
 
     begin = time.perf_counter()
     program = jax.jit(jax.vmap(fit), compiler_options=calls.compiler_options())
+    roles, learned = first.problem.roles, state.physical.train.params
     found = program(
         state.synthetic.train.variables,
-        score.coefficients(first, state.physical.train.variables),
+        {name: raw for name, raw in learned.items() if name in roles},
         real.rows,
         keys,
     )
@@ -238,7 +243,7 @@ def _pinn(case, prepared):
     errors = score.fields(case, prepared, found["network"])
     for i, own in enumerate(prepared):
         params = seeds.take(found["coefficients"], i)
-        errors[i]["e_p"] = case.entry.parameter_error(params, own.problem.domain)
+        errors[i] |= case.entry.errors_of(params, own.problem.domain)
     points = options.residuals + options.readings + 2 * options.conditions
     return Row(errors, seconds, 0.0, options.updates * points, found)
 
@@ -253,12 +258,14 @@ def _stacked(prepared: list[Prepared]) -> tuple[HybridState, Any]:
     return seeds.init_state(prepared), real
 
 
-def _run(cycle, prepared, own, watched, **sides) -> seeds.Runs:
-    """Runs a cycle as often as the hybrid does, from some sides that are given."""
+def _run(cycle, count, prepared, own, watched, **sides) -> seeds.Runs:
+    """Runs a cycle so often, in calls as the hybrid's, from sides that are given."""
     state, real = _stacked(prepared)
     # Its buffers are donated, and those of what was given are still needed.
     state = jax.tree.map(jnp.copy, state.replace(**sides))
-    length = min(own.hybrid.cycles_per_call, own.hybrid.cycles)
-    program = seeds.make_program(hybrid.repeat(cycle, length))
-    programs = [program] * (own.hybrid.cycles // length)
+    length = min(own.hybrid.cycles_per_call, count)
+    whole, rest = divmod(count, length)
+    programs = [seeds.make_program(hybrid.repeat(cycle, length))] * whole
+    if rest:
+        programs.append(seeds.make_program(hybrid.repeat(cycle, rest)))
     return seeds.train(programs, state, real, functools.partial(watched, None))

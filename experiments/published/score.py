@@ -94,7 +94,7 @@ def solvers(
         result.append(
             {
                 "e_s": case.entry.solver_error(own.problem, model, params, truth),
-                "e_p": case.entry.parameter_error(params, own.problem.domain),
+                **case.entry.errors_of(params, own.problem.domain),
                 "held": held_out_error(own, answer),
             }
         )
