@@ -21,11 +21,8 @@ LABELS = {
     "pinn": "PINN",
     "interpolation": "interpolation",
 }
-ERRORS = {
-    "e_s": "solution error",
-    "e_p": "parameter error",
-    "held": "at held-out sensors",
-}
+SHARED = {"e_s": "solution error", "e_p": "parameter error"}
+HELD_OUT = {"held": "at held-out sensors"}
 COSTS = ("seconds", "PDE solves", "network evaluations")
 
 
@@ -38,7 +35,7 @@ def markdown(name: str, rows: Mapping[str, Row], published: Mapping[str, str]) -
         published: What the paper's code reported, as text, by row.
     """
     num_seeds = len(next(iter(rows.values())).errors)
-    errors = ERRORS | _by_name(rows)
+    errors = {**SHARED, **_by_name(rows), **HELD_OUT}
     header = ["method", "published", *errors.values(), *COSTS]
     lines = [f"**{name}**, median (range) of {num_seeds} seeds", ""]
     lines += [_cells(header), "|---|" + "---:|" * (len(header) - 1)]
@@ -51,7 +48,8 @@ def markdown(name: str, rows: Mapping[str, Row], published: Mapping[str, str]) -
 def _by_name(rows) -> dict[str, str]:
     """Columns of the numbers that are coefficients, where these are some."""
     names = {name: None for row in rows.values() for name in row.errors[0]}
-    return {name: f"error of {words(name)}" for name in names if name not in ERRORS}
+    own = [name for name in names if name not in SHARED | HELD_OUT]
+    return {name: f"error of {words(name)}" for name in own}
 
 
 def _line(label, row, published, errors) -> str:
