@@ -291,7 +291,7 @@ def test_numbers_have_no_picture(tmp_path, monkeypatch):
     state = seeds.init_state([prepared])
     monkeypatch.setattr(gray_scott, "LENGTH", prepared.problem.domain.extent[0])
     truth = np.zeros((51, 4, 4, 2), np.float32)
-    case = case._replace(entry=case.entry._replace(make_truth=lambda: truth))
+    case = case._replace(entry=case.entry._replace(make_truth=lambda data: truth))
     rows = {
         "hybrid_physical": Row([{"e_s": 0.1}], 1.0),
         "hybrid_synthetic": Row(
