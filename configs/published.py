@@ -89,10 +89,10 @@ def heat(part: str, hybrid: base.Values, alpha: float):
 
 
 # Gray-Scott's network was chosen by its errors at the 1000 held-out readings of seed 0,
-# after 1000 updates on predictions of the solver that L-BFGS finds: 0.057 with relu,
-# 0.055 with gelu, 0.072 with tanh, all with a rate of 3e-3; gelu with two octaves of
-# time as well 0.046; with a rate of 6e-3 0.032, with three octaves 0.023. Its alphas are
-# the library's own.
+# after 1000 updates on predictions of the solver that L-BFGS finds: with a rate of 3e-3
+# 0.057 (relu), 0.055 (gelu), 0.072 (tanh); gelu with two octaves of time as well 0.046,
+# then with a rate of 6e-3 0.032, of 1e-2 0.028; three octaves with 6e-3 0.023. The
+# alphas are the library's own.
 GRAY_SCOTT = {
     "baselines": False,
     "physical": {"method": "lbfgs", "num_iterations": 10, "abs_tol": 1e-9},
