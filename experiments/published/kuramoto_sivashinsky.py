@@ -17,6 +17,7 @@ from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import kuramoto_sivashinsky as pde
 from hyco_jax.types import Query
 
+LENGTH, TIME_STEP = pde.Settings().extent[0], pde.Settings().dt
 TRUE = {name: getattr(pde.Settings(), name) for name in pde.COEFFICIENTS}
 # In which the config has them.
 BOUNDS = (0.1, 5.0)
@@ -30,8 +31,7 @@ def make_truth(data) -> np.ndarray:
     """
     readings = data.observed
     last = readings.time[~readings.is_held_out].max()
-    dt = pde.Settings().dt
-    return np.asarray(data.truth.states[0])[: round(last / dt) + 1]
+    return np.asarray(data.truth.states[0])[: round(last / TIME_STEP) + 1]
 
 
 def solver_error(problem, model, params, truth: np.ndarray) -> float:
@@ -44,9 +44,8 @@ def solver_error(problem, model, params, truth: np.ndarray) -> float:
 
 def field_error(at, truth: np.ndarray, every: int = 1) -> float:
     """Error of a function of points, at every so many times."""
-    problem = pde.make_problem()
-    x = problem.domain.coordinates()[:, 0]
-    times = problem.dt * np.arange(1, len(truth), every)
+    x = LENGTH * (np.arange(truth.shape[1]) + 0.5) / truth.shape[1]
+    times = TIME_STEP * np.arange(1, len(truth), every)
     points = np.stack(np.meshgrid(times, x, indexing="ij"), axis=-1)
     found = at(points.reshape(-1, 2)).reshape(len(times), len(x), 1)
     return normalised_error(found, truth[1::every])
@@ -120,6 +119,6 @@ ENTRY = Entry(
     conditions=None,
     maps=nothing,
     snapshots=nothing,
-    extent=(0.0, 22.0, 0.0, 100.0),
+    extent=(0.0, LENGTH, 0.0, 100.0),
     from_own_states=True,
 )
