@@ -161,7 +161,7 @@ def kuramoto_sivashinsky():
     """
     own = {"baselines": False, "data": {"forecast_steps": 0}}
     alone = {**own, **ALONE}
-    single = {"segments": 1, "num_iterations": 200}
+    single = {"segments": 1, "num_iterations": 100}
     return {
         "experiment": "kuramoto_sivashinsky",
         "variant": "default",
@@ -183,7 +183,7 @@ def kuramoto_sivashinsky():
                 for name in ("advection", "antidiffusion", "hyperdiffusion")
             },
         },
-        "pinn": {"updates": 3000, "residuals": 500, "readings": 500},
+        "pinn": {"residuals": 500, "readings": 500},
     }
 
 
