@@ -113,7 +113,7 @@ def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
         coefficient = entry.parameter_error(params, prepared.problem.domain)
         model = score.jitted(prepared.models.on_data_grid)
         found["physical"] = entry.solver_error(
-            prepared.problem, model, params, entry.make_truth()
+            prepared.problem, model, params, entry.make_truth(prepared.data)
         )
     return {"coefficient": float(coefficient)} | found
 

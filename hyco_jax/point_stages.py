@@ -243,6 +243,8 @@ def _make_physical(problem, placed, settings, models, tx):
         1.0 if placed.has_sigma else None,
     )
 
+    differentiate = stages.choose_derivatives(settings, models)
+
     def train(state, parts, key):
         state, metrics = full_batch.train(
             state,
@@ -255,6 +257,7 @@ def _make_physical(problem, placed, settings, models, tx):
             keep_best=physical.keep_best,
             part_losses=part_losses,
             penalty=models.physical.penalty,
+            differentiate=differentiate,
         )
         state = adapt(_raise_jump_weight(state, settings), parts, key)
         return state, metrics

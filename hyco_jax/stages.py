@@ -32,6 +32,7 @@ from hyco_jax.players.smoothness import Adapt, make_adapt
 from hyco_jax.problem import Problem
 from hyco_jax.running.loop import Stage
 from hyco_jax.settings import Settings
+from hyco_jax.training.forward import Differentiate
 from hyco_jax.training.state import init as init_train_state
 from hyco_jax.types import HybridState, Model, Params, PredictFn, Query
 
@@ -382,8 +383,27 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         visits=visits,
         adapt=_make_adapt(problem, models, facts),
         penalty=models.physical.penalty,
+        differentiate=choose_derivatives(settings, models),
     )
     return {"synthetic": synthetic.__getitem__, "physical": lambda horizon: physical}
+
+
+def fitted_names(models: Models) -> list[str]:
+    """Names of the parameters that the physical trainer fits."""
+    states = [] if models.own_states is None else [segments.STATES]
+    return [*models.physical.learned, *states]
+
+
+def choose_derivatives(settings: Settings, models: Models) -> Differentiate:
+    """Chooses how the physical trainer's gradients are made.
+
+    Raises:
+        ValueError: If there are too many parameters for forward mode.
+    """
+    variables = jax.eval_shape(models.physical.model.init, jax.random.key(0))
+    leaves = jax.tree.leaves({name: variables[name] for name in fitted_names(models)})
+    count = sum(leaf.size for leaf in leaves)
+    return physical_players.choose_derivatives(settings.physical, count)
 
 
 def _visits(problem, settings) -> float:
@@ -442,9 +462,7 @@ def make_init_state(
         result = {}
         for name, player in last.items():
             variables = inits[name](key)
-            names = list(models.physical.learned)
-            if models.own_states is not None:
-                names.append(segments.STATES)
+            names = fitted_names(models)
             if name == "synthetic":
                 names = [n for n in variables if n not in _CONSTANTS]
             state = init_train_state(variables, names, txs[name])

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from experiments.published import elliptic, heat
+from experiments.published import elliptic, gray_scott, heat, kuramoto_sivashinsky
 from experiments.published.entry import Entry
 from hyco_jax import fitting
 from hyco_jax.config import experiment, schema
@@ -12,6 +12,8 @@ from hyco_jax.stages import Prepared
 
 ENTRIES: dict[str, Entry] = {
     "heat": heat.ENTRY,
+    "gray_scott": gray_scott.ENTRY,
+    "kuramoto_sivashinsky": kuramoto_sivashinsky.ENTRY,
     "helmholtz": elliptic.HELMHOLTZ,
     "darcy": elliptic.DARCY,
 }

@@ -15,12 +15,17 @@ from hyco_jax.types import Metrics
 
 def total(metrics: Sequence[Metrics], model: str, name: str) -> np.ndarray:
     """Sums a metric of one model over all cycles, `(S,)`."""
-    return sum(np.asarray(m[model][name]).sum(axis=1) for m in metrics)
+    return sum(np.asarray(m[name]).sum(axis=1) for m in _of(metrics, model))
 
 
 def cycles(metrics: Sequence[Metrics], model: str) -> int:
     """Cycles that trained the model."""
-    return sum(np.shape(m[model]["score"])[1] for m in metrics)
+    return sum(np.shape(m["score"])[1] for m in _of(metrics, model))
+
+
+def _of(metrics, model):
+    """The metrics of one model, which a warm-up may not have trained."""
+    return [m[model] for m in metrics if model in m]
 
 
 def solves(metrics: Sequence[Metrics], settings: Settings) -> float:

@@ -33,11 +33,11 @@ def make_watch(
     solver = score.jitted(prepared.models.on_data_grid)
 
     def error(model, variables):
-        truth = entry.make_truth()
+        truth = entry.make_truth(prepared.data)
         if model == "synthetic":
             at = score.field_at(answers, variables)
             return entry.field_error(at, truth, EVERY)
-        params = score.coefficients(prepared, variables)
+        params = score.scored(entry, prepared, variables)
         return entry.solver_error(prepared.problem, solver, params, truth)
 
     def watch(kind):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hyco_jax.data.observations import Observations
 from hyco_jax.problem import Problem
 from hyco_jax.types import Array, Model, Params
 
@@ -24,7 +25,8 @@ class Entry(NamedTuple):
 
     Attributes:
         module: Of `hyco_jax.pde`.
-        make_truth: Makes what errors are measured by, which nothing else ever sees.
+        make_truth: Makes what errors are measured by, which nothing else ever sees, of
+            a seed's data: these hold it where each seed has a truth of its own.
         solver_error: Of the solution of a solver: `(problem, model, params, truth)`.
         field_error: Of the solution that is a function of points: `(at, truth, every)`,
             at every so many times.
@@ -34,24 +36,38 @@ class Entry(NamedTuple):
         residual: `(field, params, point)` -> what the PDE that made the data leaves
             over at one point `(1 + D,)`, shape `(C,)`.
         conditions: `(key, problem, number)` -> points `(P, 1 + D)` at which the
-            solution is known, and its values there `(P, C)`: initial state and walls.
+            solution is known, and its values there `(P, C)`: initial state and walls;
+            None where neither is known.
         maps: `(params, domain, truth)` -> an image `(X, Y)` of each coefficient by its
-            name; for params None of the true ones.
-        snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`.
+            name; for params None of the true ones. {} where they are numbers.
+        snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`; {} of a line.
         extent: Of all images, `(left, right, bottom, top)`.
         true_params: Raw parameters of the true coefficients, if these are unbounded and
             noise is added: for the bound of their errors.
+        errors_by_name: Where coefficients are numbers, `(params, domain)` -> the
+            relative error of each, columns of the table.
+        from_own_states: Whether solvers are scored with the states that they fitted,
+            since nobody knows the initial one; else without.
     """
 
     module: ModuleType
-    make_truth: Callable[[], Any]
+    make_truth: Callable[[Observations], Any]
     solver_error: Callable[[Problem, Model, Params, Any], float]
     field_error: Callable[[At, Any, int], float]
     parameter_error: Callable[[Params, Any], float]
     draw_starts: Callable[[Mapping[str, Any], int, int, Any], Params]
     residual: Callable[[Field, Params, Array], Array]
-    conditions: Callable[[Array, Problem, int], tuple[Array, Array]]
+    conditions: Callable[[Array, Problem, int], tuple[Array, Array]] | None
     maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]]
     snapshots: Callable[[At, Any], dict[float, np.ndarray]]
     extent: tuple[float, float, float, float]
     true_params: Params | None = None
+    errors_by_name: Callable[[Params, Any], dict[str, float]] | None = None
+    from_own_states: bool = False
+
+    def errors_of(self, params: Params, domain: Any) -> dict[str, float]:
+        """Errors of raw parameters: "e_p", and of each if they are numbers."""
+        found = {"e_p": self.parameter_error(params, domain)}
+        if self.errors_by_name is not None:
+            found |= self.errors_by_name(params, domain)
+        return found

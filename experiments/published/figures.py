@@ -52,6 +52,8 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
         }
         paths = []
         for name, figure in figures.items():
+            if figure is None:
+                continue
             path = folder / f"{case.name}_{name}.png"
             figure.savefig(path, dpi=130, bbox_inches="tight")
             plt.close(figure)
@@ -60,10 +62,15 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
 
 
 def _coefficients(case, prepared, rows):
-    """The true coefficients, identified ones, and what each is off by."""
+    """The true coefficients, identified ones, and what each is off by.
+
+    None where they are numbers.
+    """
     entry, domain = case.entry, prepared.problem.domain
-    truth, found = entry.make_truth(), {}
+    truth, found = entry.make_truth(prepared.data), {}
     true = entry.maps(None, domain, truth)
+    if not true:
+        return None
     for row in filter(rows.get, SOLVERS):
         variables = rows[row].variables
         if row == "pinn":
@@ -104,8 +111,11 @@ def _coefficient(figure, axes, case, name, true, found):
 
 
 def _errors(case, prepared, rows):
-    """Errors of the networks' solutions at some times, with the sensors then."""
-    truth, extent = case.entry.make_truth(), case.entry.extent
+    """Errors of the networks' solutions at some times, with the sensors then.
+
+    None of what lives on a line.
+    """
+    truth, extent = case.entry.make_truth(prepared.data), case.entry.extent
     errors = {}
     for row in filter(rows.get, NETWORKS):
         variables = rows[row].variables
@@ -118,6 +128,8 @@ def _errors(case, prepared, rows):
         score.interpolation_at(prepared), truth
     )
     times = list(errors["interpolation"])
+    if not times:
+        return None
     readings = prepared.data.observed
     largest = max(np.abs(e).max() for e in errors["hybrid_synthetic"].values())
     figure, axes = plt.subplots(

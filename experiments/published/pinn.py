@@ -82,14 +82,16 @@ def make_loss(
         least = jnp.concatenate([first[None], jnp.asarray(low, last.dtype)])
         points = least + jax.random.uniform(keys[1], shape) * (most - least)
         left = jax.vmap(lambda z: entry.residual(field, params["coefficients"], z))
-        known, values = entry.conditions(keys[2], problem, settings.conditions)
-        at = jax.vmap(field)
+        at, off = jax.vmap(field), 0.0
+        if entry.conditions is not None:
+            known, values = entry.conditions(keys[2], problem, settings.conditions)
+            off = jnp.mean((at(known) - values) ** 2)
         errors = (at(data.query.points[:, 0]) - data.targets[:, 0]) ** 2
         weights = data.weights[:, 0]
         return (
             jnp.mean(left(points) ** 2)
             # Of equal numbers of points at t = 0 and at the walls.
-            + settings.condition_weight * jnp.mean((at(known) - values) ** 2)
+            + settings.condition_weight * off
             + settings.data_weight * jnp.sum(weights * errors) / jnp.sum(weights)
         )
 

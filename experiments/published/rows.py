@@ -24,7 +24,8 @@ class Row:
 
     Attributes:
         errors: Of each seed: "e_s" of the solution, "e_p" of the parameters if it has
-            any, "held" at sensors that are held out.
+            any, "held" at sensors that are held out; where the coefficients are
+            numbers, of each by its name.
         seconds: Of all seeds together, compilation included.
         solves: PDE solves of a seed.
         evaluations: Of the network, of a seed.
@@ -63,14 +64,16 @@ def run(case: Case, report=print) -> tuple[dict[str, Row], dict[str, list[float]
             report(f"{case.name} {name}: {text}, {row.seconds:.0f} s")
 
     add(**_hybrid(case, plans["hybrid"], watch))
-    add(adam=_alone(case, "adam", plans["adam"], plans["lbfgs"], watch))
+    if "adam" in plans:
+        add(adam=_alone(case, "adam", plans["adam"], plans["lbfgs"], watch))
     add(**_starts(case, plans["lbfgs"]))
-    if "shooting" in plans:  # a steady PDE has no segments
+    if "shooting" in plans:
         add(shooting=_alone(case, "shooting", plans["shooting"], plans["lbfgs"], watch))
     network, state = _network(case, plans["hybrid"], watch)
     add(synthetic_alone=network)
     add(two_stage=_two_stage(case, plans["hybrid"], state, network, watch))
-    best = rows["starts"]
+    # A solver whose states are fitted teaches with those that multiple shooting found.
+    best = rows["shooting" if case.entry.from_own_states else "starts"]
     add(distilled=_distilled(case, plans["distilled"], best, watch))
     add(pinn=_pinn(case, plans["pinn"]))
     begin = time.perf_counter()
@@ -111,7 +114,7 @@ def _hybrid(case, prepared, watch):
 
 
 def _alone(case, name, prepared, scored, watch):
-    """The physical model alone; the coefficients are scored without fitted states."""
+    """The physical model alone, scored by the model of a single segment."""
     runs = seeds.run(prepared, watch(name))["physical"]
     variables = runs.state.physical.train.variables
     return Row(
@@ -153,7 +156,8 @@ def _network(case, prepared, watch):
     own = settings(case, "hybrid", 0)
     player = prepared[0].plan.players["synthetic"]
     cycle = hybrid.make_solo_cycle("synthetic", player)
-    state, metrics, seconds = _run(cycle, prepared, own, watch("synthetic"))
+    count = own.hybrid.warmup + own.hybrid.cycles
+    state, metrics, seconds = _run(cycle, count, prepared, own, watch("synthetic"))
     variables = state.synthetic.train.variables
     row = Row(
         score.fields(case, prepared, variables),
@@ -169,7 +173,8 @@ def _two_stage(case, prepared, taught: HybridState, network: Row, watch):
     own = settings(case, "hybrid", 0)
     cycle = one_way.make_cycle("physical", prepared[0].plan.players)
     state, metrics, seconds = _run(
-        cycle, prepared, own, watch("two_stage"), synthetic=taught.synthetic
+        *(cycle, own.hybrid.cycles, prepared, own, watch("two_stage")),
+        synthetic=taught.synthetic,
     )
     variables = state.physical.train.variables
     ghosts = counts.generated(own, len(prepared[0].placed.u0))
@@ -183,7 +188,7 @@ def _two_stage(case, prepared, taught: HybridState, network: Row, watch):
 
 
 def _distilled(case, prepared, teacher: Row, watch):
-    """The network learns from the physical model that is the best of many starts."""
+    """The network learns from a physical model that was trained alone."""
     own = settings(case, "distilled", 0)
     cycle = one_way.make_cycle("synthetic", prepared[0].plan.players)
     physical = _stacked(prepared)[0].physical
@@ -192,14 +197,15 @@ def _distilled(case, prepared, teacher: Row, watch):
         name: jax.tree.map(jnp.asarray, teacher.variables[name]) for name in names
     }
     physical = physical.replace(train=physical.train.replace(params=params))
+    count = own.hybrid.warmup + own.hybrid.cycles
     state, metrics, seconds = _run(
-        cycle, prepared, own, watch("distilled"), physical=physical
+        cycle, count, prepared, own, watch("distilled"), physical=physical
     )
     variables = state.synthetic.train.variables
     return Row(
         score.fields(case, prepared, variables),
         teacher.seconds + seconds,
-        teacher.solves + own.hybrid.cycles,
+        teacher.solves + count,
         counts.evaluations(metrics, own, _num_rows(prepared)),
         variables,
     )
@@ -227,9 +233,10 @@ def _pinn(case, prepared):
 
     begin = time.perf_counter()
     program = jax.jit(jax.vmap(fit), compiler_options=calls.compiler_options())
+    roles, learned = first.problem.roles, state.physical.train.params
     found = program(
         state.synthetic.train.variables,
-        score.coefficients(first, state.physical.train.variables),
+        {name: raw for name, raw in learned.items() if name in roles},
         real.rows,
         keys,
     )
@@ -238,8 +245,10 @@ def _pinn(case, prepared):
     errors = score.fields(case, prepared, found["network"])
     for i, own in enumerate(prepared):
         params = seeds.take(found["coefficients"], i)
-        errors[i]["e_p"] = case.entry.parameter_error(params, own.problem.domain)
-    points = options.residuals + options.readings + 2 * options.conditions
+        errors[i] |= case.entry.errors_of(params, own.problem.domain)
+    points = options.residuals + options.readings
+    if case.entry.conditions is not None:
+        points += 2 * options.conditions
     return Row(errors, seconds, 0.0, options.updates * points, found)
 
 
@@ -253,12 +262,14 @@ def _stacked(prepared: list[Prepared]) -> tuple[HybridState, Any]:
     return seeds.init_state(prepared), real
 
 
-def _run(cycle, prepared, own, watched, **sides) -> seeds.Runs:
-    """Runs a cycle as often as the hybrid does, from some sides that are given."""
+def _run(cycle, count, prepared, own, watched, **sides) -> seeds.Runs:
+    """Runs a cycle so often, in calls as the hybrid's, from sides that are given."""
     state, real = _stacked(prepared)
     # Its buffers are donated, and those of what was given are still needed.
     state = jax.tree.map(jnp.copy, state.replace(**sides))
-    length = min(own.hybrid.cycles_per_call, own.hybrid.cycles)
-    program = seeds.make_program(hybrid.repeat(cycle, length))
-    programs = [program] * (own.hybrid.cycles // length)
+    length = min(own.hybrid.cycles_per_call, count)
+    whole, rest = divmod(count, length)
+    programs = [seeds.make_program(hybrid.repeat(cycle, length))] * whole
+    if rest:
+        programs.append(seeds.make_program(hybrid.repeat(cycle, rest)))
     return seeds.train(programs, state, real, functools.partial(watched, None))

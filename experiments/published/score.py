@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.published.case import Case
-from experiments.published.entry import At
+from experiments.published.entry import At, Entry
 from hyco_jax import seeds
 from hyco_jax.data import placement
 from hyco_jax.data.baseline import between
@@ -86,19 +86,32 @@ def solvers(
     case: Case, prepared: list[Prepared], variables: Params
 ) -> list[dict[str, float]]:
     """Errors of solvers of the coefficients in parameters stacked over seeds."""
-    result, truth = [], case.entry.make_truth()
+    result = []
     model = jitted(prepared[0].models.on_data_grid)
     for i, own in enumerate(prepared):
-        params = coefficients(own, seeds.take(variables, i))
-        answer = functools.partial(model.predict, params)
+        params = scored(case.entry, own, seeds.take(variables, i))
+        truth = case.entry.make_truth(own.data)
+        answer = _answer(case.entry, model, params)
         result.append(
             {
                 "e_s": case.entry.solver_error(own.problem, model, params, truth),
-                "e_p": case.entry.parameter_error(params, own.problem.domain),
+                **case.entry.errors_of(params, own.problem.domain),
                 "held": held_out_error(own, answer),
             }
         )
     return result
+
+
+def _answer(entry, model, params):
+    """A solver's answers from the initial state that is known, or that it fitted."""
+    if not entry.from_own_states:
+        return functools.partial(model.predict, params)
+    return lambda query: model.predict(params, query.replace(u0=None))
+
+
+def scored(entry: Entry, prepared: Prepared, variables: Params) -> Params:
+    """Of a model's parameters those that its scores are made of."""
+    return variables if entry.from_own_states else coefficients(prepared, variables)
 
 
 def coefficients(prepared: Prepared, variables: Params) -> Params:
@@ -111,13 +124,14 @@ def fields(
     case: Case, prepared: list[Prepared], variables: Params
 ) -> list[dict[str, float]]:
     """Errors of networks that are functions of points, stacked over seeds."""
-    result, truth = [], case.entry.make_truth()
+    result = []
     model = jitted(prepared[0].models.synthetic)
     answers = make_answers(model)
     for i, own in enumerate(prepared):
         params = seeds.take(variables, i)
         at = field_at(answers, params)
         answer = functools.partial(model.predict, params)
+        truth = case.entry.make_truth(own.data)
         error = case.entry.field_error(at, truth, EVERY)
         result.append({"e_s": error, "held": held_out_error(own, answer)})
     return result
@@ -132,6 +146,7 @@ def interpolations(case: Case, prepared: list[Prepared]) -> list[dict[str, float
         def answer(query, at=at):
             return at(np.asarray(query.points[0], np.float64))[None]
 
-        error = case.entry.field_error(at, case.entry.make_truth(), EVERY)
+        truth = case.entry.make_truth(own.data)
+        error = case.entry.field_error(at, truth, EVERY)
         result.append({"e_s": error, "held": held_out_error(own, answer)})
     return result

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from experiments.published.rows import Row
+from hyco_jax.scoring.plots.style import words
 from hyco_jax.scoring.table import format_number
 
 LABELS = {
@@ -20,10 +21,9 @@ LABELS = {
     "pinn": "PINN",
     "interpolation": "interpolation",
 }
-HEADER = (
-    "| method | published | solution error | parameter error | at held-out sensors "
-    "| seconds | PDE solves | network evaluations |"
-)
+SHARED = {"e_s": "solution error", "e_p": "parameter error"}
+HELD_OUT = {"held": "at held-out sensors"}
+COSTS = ("seconds", "PDE solves", "network evaluations")
 
 
 def markdown(name: str, rows: Mapping[str, Row], published: Mapping[str, str]) -> str:
@@ -35,18 +35,31 @@ def markdown(name: str, rows: Mapping[str, Row], published: Mapping[str, str]) -
         published: What the paper's code reported, as text, by row.
     """
     num_seeds = len(next(iter(rows.values())).errors)
-    lines = [f"**{name}**, median (range) of {num_seeds} seeds", "", HEADER]
-    lines.append("|---|---:|" + "---:|" * (HEADER.count("|") - 3))
+    errors = {**SHARED, **_by_name(rows), **HELD_OUT}
+    header = ["method", "published", *errors.values(), *COSTS]
+    lines = [f"**{name}**, median (range) of {num_seeds} seeds", ""]
+    lines += [_cells(header), "|---|" + "---:|" * (len(header) - 1)]
     for key, label in LABELS.items():
         if key in rows:
-            lines.append(_line(label, rows[key], published.get(key, "-")))
+            lines.append(_line(label, rows[key], published.get(key, "-"), errors))
     return "\n".join([*lines, "", _timing(rows, num_seeds)])
 
 
-def _line(label, row, published) -> str:
+def _by_name(rows) -> dict[str, str]:
+    """Columns of the numbers that are coefficients, where these are some."""
+    names = {name: None for row in rows.values() for name in row.errors[0]}
+    own = [name for name in names if name not in SHARED | HELD_OUT]
+    return {name: f"error of {words(name)}" for name in own}
+
+
+def _line(label, row, published, errors) -> str:
     cells = [label, published]
-    cells += [spread([e.get(k) for e in row.errors]) for k in ("e_s", "e_p", "held")]
+    cells += [spread([e.get(name) for e in row.errors]) for name in errors]
     cells += [f"{row.seconds:.0f}", _whole(row.solves), _whole(row.evaluations)]
+    return _cells(cells)
+
+
+def _cells(cells) -> str:
     return "| " + " | ".join(cells) + " |"
 
 

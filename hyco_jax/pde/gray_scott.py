@@ -12,6 +12,10 @@ A substep of length h is Strang's splitting, second order in h:
 2. Diffusion for h, exact for every wave of the grid (`exact_diffusion.py`).
 3. The other half.
 
+`integrator="euler"` is the scheme of the published test (arXiv 2602.23859): explicit
+Euler steps of all terms at once, with the five-point Laplacian (in D dimensions of
+2D + 1 points); first order in h, second in dx.
+
 Nothing is conserved; (u, v) = (1, 0) is a fixed point. Heun's method is stable for
 `h (1 + F + k) <= 4` as long as 0 <= u, v <= 1; at h = 1 the relative error is 0.002
 to 0.004 after a time of 40. v stays above -0.01 from a disc with a sharp edge, and
@@ -23,6 +27,9 @@ grows a ring; rings break up from a time of 300 on, and fill the box by 1000. Er
 
 Pure, for `jit` and `vmap`, float32 or float64; differentiable in reverse mode, with
 respect to all coefficients and the state.
+
+`data.readings` reads a simulation of the published test at random points, see
+`gray_scott_readings.py`.
 """
 
 import dataclasses
@@ -37,10 +44,12 @@ from jax import lax
 from hyco_jax.config import rules
 from hyco_jax.config.schema import key
 from hyco_jax.data import generate
+from hyco_jax.data.observations import Observations
 from hyco_jax.grids.domain import Domain
 from hyco_jax.grids.quantities import Quantity
 from hyco_jax.models.coefficients import Role
-from hyco_jax.pde.kernels import checks, exact_diffusion, patches
+from hyco_jax.pde import gray_scott_readings
+from hyco_jax.pde.kernels import checks, exact_diffusion, patches, shifts
 from hyco_jax.problem import GridSettings, Problem, make_spec
 from hyco_jax.types import Array, PdeStep
 
@@ -50,6 +59,8 @@ COEFFICIENTS = {
     "feed": Role(is_positive=True),
     "kill": Role(is_positive=True),
 }
+
+INTEGRATORS = ("strang", "euler")
 
 _MAX_SUBSTEP = 1.0
 
@@ -65,6 +76,12 @@ class Settings(GridSettings):
         0,
         "number of substeps of a step; 0: so many that none is longer than 1",
         checks.SUBSTEPS_RULE,
+    )
+    integrator: str = key(
+        "strang",
+        "integrator: Strang's splitting with exact diffusion (strang), or explicit "
+        "Euler with the five-point Laplacian (euler), as published",
+        rules.choice(*INTEGRATORS),
     )
     diffusivity_u: float = key(0.20, "true diffusivity of u", rules.positive())
     diffusivity_v: float = key(0.08, "true diffusivity of v", rules.positive())
@@ -91,6 +108,17 @@ class DataSettings(generate.DataSettings):
         rules.choice("blobs", "disc"),
     )
     region: tuple[tuple[float, float], ...] = ((0.25, 0.75), (0.25, 0.75))
+    readings: int = key(
+        0,
+        "number of readings of the published test that train, at random cells and "
+        "steps of its simulation, without noise; 0: the region is observed",
+        rules.integer(0, 1_000_000),
+    )
+
+    @property
+    def at_points(self) -> bool:
+        """Whether it is read at random points."""
+        return self.readings > 0
 
 
 def make_problem(
@@ -113,13 +141,18 @@ def make_problem(
         # The published test has one initial state; the others are for validation.
         return u0.at[0].set(disc_u0(domain, data.scale, edge))
 
-    make_true = functools.partial(make_step, substeps=settings.substeps or None)
+    integrator = settings.integrator
+    make_true = functools.partial(
+        make_step, substeps=settings.substeps or None, integrator=integrator
+    )
 
-    def make(domain, dt, upper):
+    def make(model_domain, dt, upper):
         # A part of a step has as many as the whole, so that all of the error shrinks.
-        rate, longer = upper["feed"] + upper["kill"], max(dt, settings.dt)
-        substeps = settings.substeps or _check_substeps(None, longer, rate)
-        return make_step(domain, dt, upper, substeps)
+        longer = max(dt, settings.dt)
+        substeps = settings.substeps or _check_substeps(
+            None, domain, longer, upper, integrator
+        )
+        return make_step(model_domain, dt, upper, substeps, integrator)
 
     return Problem(
         domain=domain,
@@ -128,11 +161,18 @@ def make_problem(
         roles=COEFFICIENTS,
         make_step=make,
         make_true_step=make_true,
-        order=2,
+        order=2 if integrator == "strang" else None,
         sample_u0=draw,
         true_values=lambda domain: {n: getattr(settings, n) for n in COEFFICIENTS},
         physics_resolution=settings.physics_resolution,
         spec=make_spec("gray_scott", settings, data),
+    )
+
+
+def observe(problem: Problem, options: DataSettings, key: Array) -> Observations:
+    """Reads the published test at random points, see `gray_scott_readings.py`."""
+    return gray_scott_readings.observe(
+        problem, options.readings, options.num_steps, options.scale, key
     )
 
 
@@ -143,7 +183,11 @@ def quantities(domain: Domain) -> tuple[Quantity, ...]:
 
 
 def make_step(
-    domain: Domain, dt: float, upper: Mapping[str, float], substeps: int | None = None
+    domain: Domain,
+    dt: float,
+    upper: Mapping[str, float],
+    substeps: int | None = None,
+    integrator: str = "strang",
 ) -> PdeStep:
     """Returns a function that advances the Gray-Scott equations by `dt`.
 
@@ -151,8 +195,9 @@ def make_step(
         domain: The grid, periodic.
         dt: Time step.
         upper: The largest values that `step` will be given; those of `feed` and `kill`
-            bound a substep.
-        substeps: Substeps, if not the fewest of length <= 1.
+            bound a substep, of "euler" those of the diffusivities too.
+        substeps: Substeps, if not the fewest of length <= 1 that are stable.
+        integrator: One of `INTEGRATORS`.
 
     Returns:
         `step(values, u)`, which maps the coefficients, shape `()` or, for `feed` and
@@ -163,38 +208,75 @@ def make_step(
             at trace time, if a shape is wrong.
     """
     checks.check_periodic(domain)
-    substeps = _check_substeps(substeps, dt, upper["feed"] + upper["kill"])
-    h = dt / substeps
+    substeps = _check_substeps(substeps, domain, dt, upper, integrator)
+    make_substep = _euler if integrator == "euler" else _strang
 
     def step(values, u):
         checks.check_state(domain, 2, u)
         values = _checked(domain, values, u.dtype)
-        feed, kill = values["feed"], values["kill"]
-        amounts = h * jnp.stack([values["diffusivity_u"], values["diffusivity_v"]])
-
-        def substep(planes, _):
-            planes = _react(feed, kill, h / 2, planes)
-            planes = jax.vmap(
-                lambda amount, plane: exact_diffusion.diffuse(domain, amount, plane)
-            )(amounts, planes)
-            return _react(feed, kill, h / 2, planes), None
-
-        planes = lax.scan(substep, jnp.moveaxis(u, -1, 0), length=substeps)[0]
+        substep = make_substep(domain, values, dt / substeps)
+        planes = jnp.moveaxis(u, -1, 0)
+        planes = lax.scan(lambda p, _: (substep(p), None), planes, length=substeps)[0]
         return jnp.moveaxis(planes, 0, -1)
 
     return step
 
 
-def _check_substeps(substeps, dt, rate):
+def _strang(domain, values, h):
+    """Maps `planes`, u and v, shape `(2, *S)`, to those h later, second order."""
+    feed, kill = values["feed"], values["kill"]
+    amounts = h * jnp.stack([values["diffusivity_u"], values["diffusivity_v"]])
+
+    def substep(planes):
+        planes = _react(feed, kill, h / 2, planes)
+        planes = jax.vmap(
+            lambda amount, plane: exact_diffusion.diffuse(domain, amount, plane)
+        )(amounts, planes)
+        return _react(feed, kill, h / 2, planes)
+
+    return substep
+
+
+def _euler(domain, values, h):
+    """The same as published, first order."""
+    diffusivities = jnp.stack([values["diffusivity_u"], values["diffusivity_v"]])
+    diffusivities = diffusivities.reshape(2, *[1] * domain.ndim)
+
+    def substep(planes):
+        laplacian = sum(
+            (shifts.shift(planes, 1 + axis, 1) + shifts.shift(planes, 1 + axis, -1))
+            / dx**2
+            for axis, dx in enumerate(domain.dx)
+        )
+        laplacian -= 2 * sum(1 / dx**2 for dx in domain.dx) * planes
+        rate = _rate(values["feed"], values["kill"], planes)
+        return planes + h * (diffusivities * laplacian + rate)
+
+    return substep
+
+
+def _check_substeps(substeps, domain, dt, upper, integrator):
     checks.check_dt(dt)
+    rate = upper["feed"] + upper["kill"]
     if not 0 <= rate < np.inf:
         raise ValueError(
             f"the upper bounds of feed and kill add up to {rate}, expected a finite "
             "number; give both bounds"
         )
-    longest = 4 / (1 + rate)
+    longest = (4 if integrator == "strang" else 2) / (1 + rate)
+    cause = f"feed and kill of up to {rate:.3g} in all"
+    if integrator == "euler":
+        largest = max(upper["diffusivity_u"], upper["diffusivity_v"])
+        if not largest < np.inf:
+            raise ValueError(
+                f"the upper bounds of the diffusivities are up to {largest}, expected "
+                "finite numbers; give both bounds"
+            )
+        # Diffusion and reaction share a step: the inverses of their limits add up.
+        fastest = 2 * largest * sum(1 / dx**2 for dx in domain.dx)
+        longest = 1 / (1 / longest + fastest)
+        cause += f", and diffusivities of up to {largest:.3g},"
     if substeps is None:
-        cause = f"feed and kill of up to {rate:.3g} in all"
         return checks.fewest_substeps(dt, 1 / min(_MAX_SUBSTEP, longest), cause)
     if substeps < 1 or dt / substeps > longest:
         raise ValueError(
@@ -212,16 +294,17 @@ def _checked(domain, values, dtype):
     return {name: jnp.asarray(values[name], dtype) for name in COEFFICIENTS}
 
 
+def _rate(feed, kill, planes):
+    """What the reaction adds to `planes` in a unit of time."""
+    u, v = planes
+    made = u * v * v
+    return jnp.stack([feed * (1 - u) - made, made - (feed + kill) * v])
+
+
 def _react(feed, kill, dt, planes):
     """Heun's method for the reaction of `planes`, u and v, shape `(2, *S)`."""
-
-    def rate(planes):
-        u, v = planes
-        made = u * v * v
-        return jnp.stack([feed * (1 - u) - made, made - (feed + kill) * v])
-
-    start = rate(planes)
-    return planes + (dt / 2) * (start + rate(planes + dt * start))
+    start = _rate(feed, kill, planes)
+    return planes + (dt / 2) * (start + _rate(feed, kill, planes + dt * start))
 
 
 def sample_u0(

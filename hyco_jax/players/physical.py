@@ -7,10 +7,11 @@ since no later state is known) and to windows of the network's predictions.
 import dataclasses
 from collections.abc import Callable
 
+import jax
 import numpy as np
 import optax
 
-from hyco_jax.config import rules
+from hyco_jax.config import rules, schema
 from hyco_jax.config.schema import key
 from hyco_jax.data import augment, windows
 from hyco_jax.data.record import Record
@@ -19,7 +20,8 @@ from hyco_jax.hybrid import Player
 from hyco_jax.players import windows as shared
 from hyco_jax.players.smoothness import Adapt
 from hyco_jax.players.windows import Exchange, SampleFn
-from hyco_jax.training import full_batch, optimizers
+from hyco_jax.training import forward, full_batch, optimizers
+from hyco_jax.training.forward import Differentiate
 from hyco_jax.types import Array, Params, PredictFn
 
 _ADAM = {"method": "adam"}
@@ -119,6 +121,14 @@ class PhysicalSettings:
         "and costs time",
         rules.FLAG,
     )
+    derivatives: str = key(
+        "reverse",
+        "how gradients are made: backward through all steps, or along each of the "
+        f"numbers that are fitted, of which there may be {forward.MOST_NUMBERS}, with "
+        "the steps (forward), which keeps no state and is the faster the fewer there "
+        "are",
+        rules.choice("reverse", "forward"),
+    )
 
     @property
     def fits_states(self) -> bool:
@@ -130,6 +140,24 @@ def jump_growth(settings: PhysicalSettings, num_cycles: int) -> float:
     """By how much the weight of jumps grows from one cycle to the next."""
     first, last = settings.jump_weights
     return (last / first) ** (1 / max(1, num_cycles - 1))
+
+
+def choose_derivatives(settings: PhysicalSettings, num_fitted: int) -> Differentiate:
+    """Chooses how gradients with respect to so many numbers are made.
+
+    Raises:
+        ValueError: If there are too many for forward mode.
+    """
+    if settings.derivatives == "reverse":
+        return jax.value_and_grad
+    if num_fitted > forward.MOST_NUMBERS:
+        schema.fail(
+            "physical.derivatives",
+            "forward",
+            f"'reverse', since {num_fitted} numbers are fitted, and forward mode makes "
+            f"a rollout for each; it is for at most {forward.MOST_NUMBERS}",
+        )
+    return forward.value_and_grad
 
 
 def make_optimizer(
@@ -166,6 +194,7 @@ def make_player(
     penalty: Callable[[Params], Array] | None = None,
     adapt: Adapt | None = None,
     visits: float = 0.0,
+    differentiate: Differentiate = jax.value_and_grad,
 ) -> Player:
     """Makes the physical player.
 
@@ -184,6 +213,7 @@ def make_player(
         visits: Share of these predictions that begin at states of its own.
         penalty: Maps the solver's parameters to a term of the loss.
         adapt: Adapts the weights of the penalty once a cycle.
+        differentiate: From `choose_derivatives`.
 
     Returns:
         Its functions for the cycle.
@@ -224,6 +254,7 @@ def make_player(
             keep_best=settings.keep_best,
             chunk=settings.window_chunk or None,
             penalty=penalty,
+            differentiate=differentiate,
         )
         return state if adapt is None else adapt(state, parts, key), metrics
 

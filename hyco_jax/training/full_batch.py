@@ -9,6 +9,7 @@ import optax
 
 from hyco_jax.data.augment import Part
 from hyco_jax.training import lbfgs, losses
+from hyco_jax.training.forward import Differentiate
 from hyco_jax.types import Array, Metrics, Params, PredictFn, TrainState
 
 PartLossesFn = Callable[[PredictFn, Params, Sequence[Part]], Array]
@@ -29,6 +30,7 @@ def train(
     penalty: Callable[[Params], Array] | None = None,
     loss: losses.LossFn = losses.weighted_squares,
     part_losses: PartLossesFn | None = None,
+    differentiate: Differentiate = jax.value_and_grad,
 ) -> tuple[TrainState, Metrics]:
     """Fits the parameters to all samples at once.
 
@@ -51,6 +53,8 @@ def train(
         loss: Of each sample.
         part_losses: The share of each part in the loss, by default those of
             `losses.part_losses`.
+        differentiate: Makes the loss's value and gradient: backward, or along each of a
+            few parameters, see `training.forward`.
 
     Returns:
         The state with the parameters found, and metrics: `losses (L + 1,)`,
@@ -83,11 +87,13 @@ def train(
             num_iterations=num_iterations,
             abs_tol=abs_tol,
             carry_memory=carry_memory,
+            differentiate=differentiate,
         )
         shares = terms(result.params)
     else:
         result, last = _descend(
-            with_terms, state.params, state.opt_state, tx, num_iterations, keep_best
+            *(with_terms, differentiate, state.params, state.opt_state),
+            *(tx, num_iterations, keep_best),
         )
         # Of the last parameters they were computed with the loss.
         shares = jax.lax.cond(
@@ -119,7 +125,7 @@ class _Last(NamedTuple):
 
 
 def _descend(
-    with_terms, params, opt_state, tx, num_iterations, keep_best
+    with_terms, differentiate, params, opt_state, tx, num_iterations, keep_best
 ) -> tuple[lbfgs.Result, _Last]:
     """Makes first-order updates; keeps the best parameters visited and their state.
 
@@ -131,7 +137,7 @@ def _descend(
 
     def update(carry, _):
         params, opt_state, best, healthy = carry
-        value, grad = jax.value_and_grad(objective)(params)
+        value, grad = differentiate(objective)(params)
         best = optax.tree.where(value < best[0], (value, params, opt_state), best)
         updates, new_opt_state = tx.update(grad, opt_state, params)
         healthy &= jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(grad))

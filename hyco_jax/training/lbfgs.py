@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import optax
 from optax._src import linesearch  # steps of a line search have no public name
 
+from hyco_jax.training.forward import Differentiate
 from hyco_jax.types import Array
 
 CONVERGED, ITERATION_LIMIT, LINE_SEARCH_FAILED, NON_FINITE = range(4)
@@ -81,6 +82,7 @@ def minimize(
     num_iterations: int,
     abs_tol: float,
     carry_memory: bool,
+    differentiate: Differentiate = jax.value_and_grad,
 ) -> Result:
     """Minimises a smooth function from `params`.
 
@@ -97,6 +99,7 @@ def minimize(
         num_iterations: Iterations at most, static.
         abs_tol: Smallest decrease that counts.
         carry_memory: Whether the curvature memory of earlier calls is used.
+        differentiate: Makes the loss's value and gradient.
 
     Returns:
         The result.
@@ -108,7 +111,7 @@ def minimize(
     def objective(params):
         return scale * loss(params)
 
-    value_and_grad = jax.value_and_grad(objective)
+    value_and_grad = differentiate(objective)
     fresh = _strong(tx.init(params))
     if carry_memory:
         # The gradient where the last iteration began, on the new objective.

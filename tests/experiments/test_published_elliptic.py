@@ -132,7 +132,7 @@ def test_conditions_are_the_walls_at_the_time_of_the_solution():
 def test_solution_errors_are_relative_to_the_truth(name):
     """What is a tenth too large everywhere is an error of a tenth."""
     solution, entry = MODULES[name].solution, ENTRIES[name]
-    truth = entry.make_truth()
+    truth = entry.make_truth(None)
     assert truth.shape == (50, 50)
 
     def at(points):
@@ -171,7 +171,7 @@ def test_nothing_is_trained_on_the_truth():
     hybrid["synthetic"] |= {"field": {"widths": (8,)}, "updates_per_epoch": 2}
     hybrid["physical"] = {"method": "adam"}  # whose program is a small one
 
-    def refuse():
+    def refuse(data):
         raise AssertionError("training asked for the truth")
 
     case = cases.make_case("helmholtz", own, 1)
