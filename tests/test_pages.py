@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from configs import published
+from configs import ablation, published
 from hyco_jax import pde
 from hyco_jax.config import experiment, flags, tree
 from tests import pages
@@ -47,10 +47,11 @@ def test_commands_on_pages_have_flags_that_exist(monkeypatch, capsys):
     monkeypatch.chdir(pages.ROOT)
     commands = sorted(set(_commands()))
     assert len(commands) > 3
+    tables = {"published": published, "ablation": ablation}
     for name, arguments in commands:
-        if name == "published":  # a table of many runs, with settings of its own
+        if name in tables:  # of many runs, with settings of their own
             (config,) = shlex.split(arguments)
-            published.get_config(config.removeprefix("--config=configs/published.py:"))
+            tables[name].get_config(config.rpartition(":")[2])
             continue
         argv = [name, *shlex.split(arguments), "--help_config"]
         flags.main(pde.find(name), argv)
