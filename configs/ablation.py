@@ -80,7 +80,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "settings": {"synthetic": {"updates_per_epoch": 500}},
         "coefficient": "antidiffusion",
         "score": "held_out_nrmse",
-        "variants": COUPLINGS,
+        "variants": GIVEN_BACK,
     },
 }
 

@@ -3,6 +3,7 @@
 import functools
 import math
 
+import jax.numpy as jnp
 import numpy as np
 
 from hyco_jax import calls, stages
@@ -81,12 +82,6 @@ def check(settings: Settings, problem: Problem, num_steps: int):
             "hybrid.generated_from",
             hybrid.generated_from,
             "'initial_states' where data are at points",
-        )
-    if hybrid.cooldown and settings.physical.fits_states:
-        schema.fail(
-            "hybrid.cooldown",
-            hybrid.cooldown,
-            "0 where states are fitted, whose jumps weigh more from cycle to cycle",
         )
     if len(hybrid.ghost_region) not in (0, ndim):
         schema.fail(
@@ -298,10 +293,11 @@ def _from_own_states(predict):
 
 
 def _raise_jump_weight(state, settings):
-    """Raises the weight of jumps, if there is one, for the next cycle."""
+    """Raises the weight of jumps, if there is one, for the next cycle; to its last."""
     if segments.JUMP_WEIGHT not in state.constants:
         return state
     physical = settings.physical
     growth = physical_players.jump_growth(physical, settings.hybrid.cycles)
     weight = state.constants[segments.JUMP_WEIGHT] * growth
+    weight = jnp.clip(weight, min(physical.jump_weights), max(physical.jump_weights))
     return state.replace(constants={**state.constants, segments.JUMP_WEIGHT: weight})

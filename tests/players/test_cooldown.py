@@ -10,6 +10,7 @@ import pytest
 from hyco_jax import fitting
 from hyco_jax.config import schema
 from hyco_jax.data import record
+from hyco_jax.models import segments
 from hyco_jax.types import Trajectories
 from tests import readings as decay
 from tests.ring import ring_data, ring_problem, ring_settings
@@ -27,7 +28,7 @@ def at_points():
     return problem, decay.observe(problem, readings), decay.make_settings()
 
 
-@pytest.fixture(params=[on_grid, at_points], ids=["grid", "points"], scope="module")
+@pytest.fixture(params=[on_grid, at_points], scope="module")
 def case(request):
     return request.param()
 
@@ -95,10 +96,14 @@ def test_what_was_held_out_is_back_in_its_place(times):
     assert record.make_real(observed, False).whole.training is observed
 
 
-def test_fitted_states_have_none():
+def test_jumps_weigh_in_the_last_cycles_as_in_the_last_hybrid_one():
     problem, data, settings = at_points()
-    settings = schema.from_dict(
-        settings, {"hybrid": {"cooldown": 1}, "physical": {"initial": "fitted"}}
-    )
-    with pytest.raises(ValueError, match="hybrid.cooldown=1.*where states are fitted"):
-        fitting.prepare(problem, data, settings)
+    own = {"initial": "fitted", "segments": 2, "jump_weights": (1.0, 7.0)}
+    settings = schema.from_dict(settings, {"physical": own})
+    held = {"trust_power": 1.0, "cycles": 2, "cooldown": 2}
+    state, plan = end((problem, data, settings), hybrid=held)
+    assert state.physical.train.constants[segments.JUMP_WEIGHT] == 7.0
+    player, real = plan.last_fit
+    score = player.score(state.physical.best_variables, real)
+    # Of all readings, with the last weight.
+    assert state.physical.best_score == pytest.approx(float(score), rel=1e-4)
