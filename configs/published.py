@@ -92,7 +92,7 @@ def heat(part: str, hybrid: base.Values, alpha: float):
 # of seed 0, after 1000 updates on predictions of the solver that L-BFGS finds. With a
 # rate of 3e-3 and three octaves of space: relu 0.057, gelu 0.055, tanh 0.072, gelu with
 # two octaves of time 0.046; with two octaves of space relu 0.065, with four relu 0.057,
-# gelu 0.054. Gelu with a rate of 1e-3 0.090, of 6e-3 0.046, and with two octaves of time
+# gelu 0.054. Gelu with a rate of 1e-3 0.090, of 6e-3 0.046, with two octaves of time
 # 0.032, of 1e-2 then 0.028; with three of time and 6e-3 0.023 (two of space 0.025).
 # Three of time with 1e-2 were tried in the hybrid alone, with two schedules: 20 cycles
 # of 50 updates (0.020 and 453 solves), 8 of 250 (0.018 and 133 solves); the one here, a
