@@ -113,8 +113,7 @@ READINGS = {
             "widths": (128, 128, 128, 128),
             "activation": "relu",
             # Time as an input is standardised, as published; a position in a periodic
-            # box is seen by its waves, of which the shortest ones are as long as the
-            # pattern's.
+            # box is seen by its waves. How many: see configs/published.py.
             "time_range": (-(3**0.5), 3**0.5),
             "space_octaves": 3,
         },
