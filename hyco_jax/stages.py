@@ -401,7 +401,9 @@ def choose_derivatives(settings: Settings, models: Models) -> Differentiate:
         ValueError: If there are too many parameters for forward mode.
     """
     variables = jax.eval_shape(models.physical.model.init, jax.random.key(0))
-    leaves = jax.tree.leaves({name: variables[name] for name in fitted_names(models)})
+    # Of a refined model nobody guesses the states.
+    known = [name for name in fitted_names(models) if name in variables]
+    leaves = jax.tree.leaves({name: variables[name] for name in known})
     count = sum(leaf.size for leaf in leaves)
     return physical_players.choose_derivatives(settings.physical, count)
 

@@ -95,6 +95,20 @@ def test_a_fit_to_readings_says_what_the_grid_does():
     )
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_a_fit_with_states_of_its_own_is_checked_too():
+    problem = decay.make_problem()
+    data = decay.observe(problem, decay.make_readings())
+    settings = decay.make_settings(
+        mode="physical",
+        physical={"initial": "fitted"},
+        uncertainty={"noise": True, "grid": True},
+    )
+    row = hyco_jax.fit(problem, data, settings).rows["physical_alone"]
+    assert 0 < row["coefficient_grid/conductivity"] < 0.1 * decay.CONDUCTIVITY
+    assert row["coefficient_noise/conductivity"] > 0
+
+
 def test_it_warns_where_the_grid_errs_by_more_than_the_noise(caplog):
     columns = {"coefficient_grid/rate": 0.1, "coefficient_noise/rate": 0.2}
     field = {"coefficient_grid/force": 0.1}
