@@ -37,15 +37,12 @@ gc.set_threshold(50_000, 20, 100)
 _PROGRAMS_PER_CONTEXT = 200
 if hasattr(mlir, "make_ir_context"):
     _lowered, _make_ir_context = itertools.count(), mlir.make_ir_context
-    _ir_context = functools.cache(lambda _: _make_ir_context())
 
-    def _shared_ir_context():
-        number = next(_lowered)
-        if number % _PROGRAMS_PER_CONTEXT == 0:
-            _ir_context.cache_clear()
-        return _ir_context(0)
+    @functools.lru_cache(maxsize=1)
+    def _ir_context(group):
+        return _make_ir_context()
 
-    mlir.make_ir_context = _shared_ir_context
+    mlir.make_ir_context = lambda: _ir_context(next(_lowered) // _PROGRAMS_PER_CONTEXT)
 
 
 def pytest_sessionfinish():

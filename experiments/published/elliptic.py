@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.published.derivatives import along
 from experiments.published.entry import Entry
 from experiments.published.heat import relative_error
 from hyco_jax.models import expansions
@@ -89,9 +90,6 @@ def make_residual(coefficients: Callable, terms: Callable):
         def at(z):
             position = z[1:] - jnp.asarray(MIDDLE, z.dtype)
             return terms(coefficients(params, position), position)
-
-        def along(f, axis):
-            return lambda z: jax.jvp(f, (z,), (axis,))[1]
 
         def flux(axis):
             return lambda z: at(z)[0] * along(field, axis)(z)

@@ -20,6 +20,12 @@ At = Callable[[np.ndarray], np.ndarray]
 Field = Callable[[Array], Array]
 
 
+def nothing(*arguments: Any) -> dict[Any, np.ndarray]:
+    """Numbers have no images, nor has a line at a time."""
+    del arguments
+    return {}
+
+
 class Entry(NamedTuple):
     """A published experiment: its truth, its errors, and its equation at a point.
 
@@ -58,9 +64,9 @@ class Entry(NamedTuple):
     draw_starts: Callable[[Mapping[str, Any], int, int, Any], Params]
     residual: Callable[[Field, Params, Array], Array]
     conditions: Callable[[Array, Problem, int], tuple[Array, Array]] | None
-    maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]]
-    snapshots: Callable[[At, Any], dict[float, np.ndarray]]
     extent: tuple[float, float, float, float]
+    maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]] = nothing
+    snapshots: Callable[[At, Any], dict[float, np.ndarray]] = nothing
     true_params: Params | None = None
     errors_by_name: Callable[[Params, Any], dict[str, float]] | None = None
     from_own_states: bool = False

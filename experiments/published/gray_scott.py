@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.published.derivatives import along
 from experiments.published.entry import Entry
 from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import gray_scott
@@ -138,10 +139,6 @@ def draw_starts(bounds, number: int, seed: int, domain):
 
 def residual(field, params, point):
     """What both equations leave over, in a time of `TIME_UNIT`."""
-
-    def along(f, direction):
-        return lambda z: jax.jvp(f, (z,), (direction,))[1]
-
     time, *axes = jnp.eye(3, dtype=point.dtype)
     u, v = field(point)
     laplacian = sum(along(along(field, axis), axis)(point) for axis in axes)
@@ -162,12 +159,6 @@ def conditions(key, problem, number: int):
     return jnp.concatenate([jnp.zeros((2 * number, 1)), x], axis=1), values
 
 
-def maps(params, domain, truth) -> dict[str, np.ndarray]:
-    """None: both coefficients are numbers."""
-    del params, domain, truth
-    return {}
-
-
 ENTRY = Entry(
     module=gray_scott,
     make_truth=make_truth,
@@ -178,7 +169,6 @@ ENTRY = Entry(
     draw_starts=draw_starts,
     residual=residual,
     conditions=conditions,
-    maps=maps,
     snapshots=snapshots,
     extent=(-LENGTH / 2, LENGTH / 2) * 2,
 )

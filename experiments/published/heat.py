@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.published.derivatives import along
 from experiments.published.entry import Entry
 from hyco_jax.grids import interpolation
 from hyco_jax.pde import heat, heat_sensors
@@ -115,10 +116,6 @@ def conductivity(raw, position):
 
 def residual(field, params, point):
     """uₜ - κ∇²u of a field, by nested forward derivatives."""
-
-    def along(f, direction):
-        return lambda z: jax.jvp(f, (z,), (direction,))[1]
-
     time, *axes = jnp.eye(3, dtype=point.dtype)
     laplacian = sum(along(along(field, axis), axis)(point) for axis in axes)
     kappa = conductivity(params["conductivity"], point[1:])

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.published.derivatives import along
 from experiments.published.entry import Entry
 from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import kuramoto_sivashinsky as pde
@@ -85,10 +86,6 @@ def draw_starts(bounds, number: int, seed: int, domain):
 
 def residual(field, params, point):
     """uₜ + λ₁ u uₓ + λ₂ uₓₓ + λ₄ uₓₓₓₓ of a field, by nested forward derivatives."""
-
-    def along(f, direction):
-        return lambda z: jax.jvp(f, (z,), (direction,))[1]
-
     time, axis = jnp.eye(2, dtype=point.dtype)
     slope = along(field, axis)
     bend = along(slope, axis)
@@ -101,12 +98,6 @@ def residual(field, params, point):
     )
 
 
-def nothing(*arguments) -> dict:
-    """Of numbers there are no images, nor of a line's states at a time."""
-    del arguments
-    return {}
-
-
 ENTRY = Entry(
     module=pde,
     make_truth=make_truth,
@@ -117,8 +108,6 @@ ENTRY = Entry(
     draw_starts=draw_starts,
     residual=residual,
     conditions=None,
-    maps=nothing,
-    snapshots=nothing,
     extent=(0.0, LENGTH, 0.0, 100.0),
     from_own_states=True,
 )

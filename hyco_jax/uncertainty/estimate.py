@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 from jax.flatten_util import ravel_pytree
 
-from hyco_jax import point_stages
+from hyco_jax import point_stages, stages
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
 from hyco_jax.models import segments
@@ -61,8 +61,7 @@ def estimate(
     rows = {name: params for name, params in rows.items() if _is_finite(params)}
     if not rows:
         return {}
-    learned = models.physical.learned
-    fitted = learned if models.own_states is None else (*learned, segments.STATES)
+    learned, fitted = models.physical.learned, stages.fitted_names(models)
     first = {name: next(iter(rows.values()))[name] for name in fitted}
     fit = least_squares(models, plan, placed, first)
     size = ravel_pytree(first)[0].size

@@ -18,7 +18,7 @@ from absl import logging
 from hyco_jax import point_stages, stages
 from hyco_jax.data.observations import Observations
 from hyco_jax.data.placement import Placed
-from hyco_jax.models import refined, resampled, segments
+from hyco_jax.models import refined, resampled
 from hyco_jax.problem import Problem
 from hyco_jax.scoring import coefficients as fitted
 from hyco_jax.scoring import table
@@ -107,12 +107,11 @@ def make_check(
         make_loss(placed, models, plan, chunk),
         make_loss(placed, finer, fine_plan, smaller),
     )
-    learned = models.physical.learned
-    states = [] if models.own_states is None else [segments.STATES]
+    learned, fitted_names = models.physical.learned, stages.fitted_names(models)
 
     def check(row, variables, moved=None, inverse=None):
         begin = time.monotonic()
-        own = {name: variables[name] for name in (*learned, *states)}
+        own = {name: variables[name] for name in fitted_names}
         constants = {k: v for k, v in variables.items() if k not in own}
         start = own if moved is None else optax.tree.add(own, moved)
         found = refit(own, start, constants, real, inverse)
