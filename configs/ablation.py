@@ -17,15 +17,16 @@ from ml_collections import ConfigDict
 
 from configs import base, published
 
+WITH_TRUST = {"trust_power": 1.0}  # a tenth of the data is held out for it
 STRONG = {"alpha_physical": 1.0}
-TRUST = {**STRONG, "trust_power": 1.0}
+TRUST = {**STRONG, **WITH_TRUST}
 NEED = {**TRUST, "physical_listens_by": "need"}
 
 COUPLINGS = {
     "alone": {"mode": "physical"},
     "as the experiment has it": {},
-    "that, nothing held out": {"hybrid": {"trust_power": 0.0}},
-    "constant": {"hybrid": {**STRONG, "trust_power": 0.0}},
+    "that, with trust": {"hybrid": WITH_TRUST},
+    "constant": {"hybrid": STRONG},
     "trust": {"hybrid": TRUST},
     "need": {"hybrid": NEED},
 }
@@ -39,7 +40,7 @@ GIVEN_BACK = {
 # What else there is, on the problem that is the cheapest.
 MORE = {
     **GIVEN_BACK,
-    "cosine": {"hybrid": {**STRONG, "trust_power": 0.0, "alpha_scheduler": "cosine"}},
+    "cosine": {"hybrid": {**STRONG, "alpha_scheduler": "cosine"}},
     "need, parallel": {"hybrid": {**NEED, "update": "parallel"}},
     "need, kept if better": {"hybrid": {**NEED, "keep_if_better": True}},
     "need, from partner's states": {

@@ -16,8 +16,7 @@ PLANE = {
         "batch_size": 12,
         "normalise": True,
     },
-    # Records are short: none of their end is held out for trust.
-    "hybrid": {"cycles": 14, "num_physical_to_synthetic": 8, "trust_power": 0.0},
+    "hybrid": {"cycles": 14, "num_physical_to_synthetic": 8},
 }
 
 # What makes a run take seconds, for tests.
@@ -73,7 +72,6 @@ STEADY = {
         "warmup": 0,
         "cycles_per_call": 250,
         "ghost_region": ((0.5 / 19, 18.5 / 19),) * 2,  # between the walls
-        "trust_power": 0.0,
     },
     "log_every": 250,
     "eval_every": 250,

@@ -86,7 +86,6 @@ _ORIGINAL = {
     },
     "hybrid": {
         "warmup": 0,
-        "trust_power": 0.0,
         "num_physical_to_synthetic": 6,
         "num_synthetic_to_physical": 6,
     },

@@ -134,7 +134,6 @@ READINGS = {
         # As published of the network; the physical model had no data of its own.
         "alpha_synthetic": 0.2,
         "alpha_physical": 1.0,
-        "trust_power": 0.0,
     },
     "log_every": 20,
     "eval_every": 20,

@@ -136,7 +136,6 @@ SENSORS = {
         "cycles_per_call": 500,
         "ghost_points": 600,
         "ghost_region": ((0.5 / 18, 17.5 / 18),) * 2,  # between the nodes
-        "trust_power": 0.0,
     },
     "log_every": 500,
     "eval_every": 500,

@@ -43,11 +43,10 @@ DEFAULT = {
         "cycles": 300,
         "warmup": 0,
         "cycles_per_call": 100,
-        # This, the field's scale and the power of trust: experiments/soil_choice.py.
+        # This and the field's scale: experiments/soil_choice.py.
         "alpha_synthetic": 5.0,
         "alpha_physical": 0.1,
         "ghost_points": 512,
-        "trust_power": 0.0,
     },
     "log_every": 100,
     "eval_every": 100,

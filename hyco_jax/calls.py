@@ -56,14 +56,15 @@ def make_stages(
         return tuple(call(*run) for run in runs)
 
     whole = max(horizons)
+    first = [("physical", whole)] * options.physical_warmup
     kinds = ["synthetic"] * options.warmup + ["hybrid"] * options.cycles
     last = []
     if settings.mode == "hybrid":  # else nothing was held out
         last = [("cooldown", whole)] * options.cooldown
     calls = {
-        "physical": lambda: plan([("physical", whole)] * options.cycles + last),
+        "physical": lambda: plan([("physical", whole)] * options.num_fits + last),
         "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
-        "hybrid": lambda: plan([*zip(kinds, horizons, strict=True), *last]),
+        "hybrid": lambda: plan([*first, *zip(kinds, horizons, strict=True), *last]),
     }
     names = (settings.mode,)
     if settings.mode == "hybrid" and settings.baselines:
@@ -83,7 +84,7 @@ def make_rule(options: HybridSettings, model: str) -> Rule:
     )
 
     def alpha(cycle):
-        return schedule(cycle - options.warmup)
+        return schedule(cycle - options.physical_warmup - options.warmup)
 
     make = {"trust": coupling.make_trust, "need": coupling.make_need}
     factor = make[getattr(options, f"{model}_listens_by")](options.trust_power)

@@ -47,7 +47,7 @@ def make_plan(
             settings.synthetic, num_cycles * updates
         ),
         "physical": physical_players.make_optimizer(
-            settings.physical, hybrid.cycles + hybrid.cooldown
+            settings.physical, hybrid.num_fits + hybrid.cooldown
         ),
     }
     players = {
@@ -297,7 +297,7 @@ def _raise_jump_weight(state, settings):
     if segments.JUMP_WEIGHT not in state.constants:
         return state
     physical = settings.physical
-    growth = physical_players.jump_growth(physical, settings.hybrid.cycles)
+    growth = physical_players.jump_growth(physical, settings.hybrid.num_fits)
     weight = state.constants[segments.JUMP_WEIGHT] * growth
     weight = jnp.clip(weight, min(physical.jump_weights), max(physical.jump_weights))
     return state.replace(constants={**state.constants, segments.JUMP_WEIGHT: weight})

@@ -16,6 +16,7 @@ from hyco_jax.uncertainty.settings import UncertaintySettings
 GENERATED_FROM = {"initial_states": 0.0, "partner_states": 1.0, "both": 0.5}
 
 _EVERY = rules.integer(1, 1_000_000)
+_WITH_TRUST = {"trust_power": rules.positive()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,12 @@ class HybridSettings:
     warmup: int = key(
         2,
         "cycles in which the synthetic model trains alone before the first hybrid one",
+        rules.integer(0, 1_000_000),
+    )
+    physical_warmup: int = key(
+        0,
+        "cycles before these in which the physical model fits the real data alone, so "
+        "that what it first tells the synthetic one is no guess",
         rules.integer(0, 1_000_000),
     )
     cooldown: int = key(
@@ -61,14 +68,19 @@ class HybridSettings:
         "what multiplies alpha_synthetic: the trust in a partner that explains the "
         "real data worse, or the need of one that explains them better",
         rules.choice("trust", "need"),
+        when=_WITH_TRUST,
     )
     physical_listens_by: str = key(
-        "trust", "what multiplies alpha_physical", rules.choice("trust", "need")
+        "trust",
+        "what multiplies alpha_physical",
+        rules.choice("trust", "need"),
+        when=_WITH_TRUST,
     )
+    # With 1 what is held out costs more than trust is worth: `experiments.ablation`.
     trust_power: float = key(
-        1.0,
+        0.0,
         "power of the trust or need that multiplies the alphas; 0 switches both off, "
-        "and then nothing is held out for them: on the grid the end of the training "
+        "else a tenth is held out for them: on the grid the end of the training "
         "records, at points a tenth of the readings",
         rules.not_negative(100.0),
     )
@@ -131,6 +143,11 @@ class HybridSettings:
         "and at its steps, where it answers without interpolating",
         rules.choice("anywhere", "cells"),
     )
+
+    @property
+    def num_fits(self) -> int:
+        """Cycles that fit the physical model before the cooldown."""
+        return self.physical_warmup + self.cycles
 
 
 @dataclasses.dataclass(frozen=True)

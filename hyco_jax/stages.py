@@ -244,7 +244,7 @@ def make_plan(
     txs = {
         "synthetic": _synthetic_tx(settings, facts, horizons),
         "physical": physical_players.make_optimizer(
-            settings.physical, settings.hybrid.cycles + settings.hybrid.cooldown
+            settings.physical, settings.hybrid.num_fits + settings.hybrid.cooldown
         ),
     }
     players = _make_players(problem, settings, models, facts, txs, set(horizons))

@@ -203,7 +203,6 @@ settings = hyco_jax.Settings(
         alpha_synthetic=5.0,
         alpha_physical=0.1,
         ghost_points=64 if TINY else 512,
-        trust_power=0.0,
     ),
     eval_every=calls,
     save_every=calls,

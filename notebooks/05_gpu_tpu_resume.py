@@ -182,7 +182,6 @@ settings = hyco_jax.Settings(
         warmup=0,
         alpha_synthetic=0.5,
         alpha_physical=0.5,
-        trust_power=0.0,
         num_physical_to_synthetic=2 if TINY else 6,
         num_synthetic_to_physical=2 if TINY else 6,
         steps_physical_to_synthetic=4 if TINY else 10,

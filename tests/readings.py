@@ -73,7 +73,7 @@ def make_settings(**changes):
             "batch_size": 64,
             "num_real": 32,
         },
-        "hybrid": {"cycles": 4, "warmup": 1, "ghost_points": 20, "trust_power": 0.0},
+        "hybrid": {"cycles": 4, "warmup": 1, "ghost_points": 20},
         "uncertainty": {"noise": False, "grid": False},
     }
     settings = schema.from_dict(settings, values)

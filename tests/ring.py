@@ -35,7 +35,7 @@ def ring_settings(**synthetic):
         coefficients={"rate": rate},
         synthetic=network,
         physical=hyco_jax.PhysicalSettings(generated_horizon=2, horizon=3),
-        hybrid=hyco_jax.HybridSettings(cycles=2, warmup=0, trust_power=0.0),
+        hybrid=hyco_jax.HybridSettings(cycles=2, warmup=0),
         uncertainty=hyco_jax.UncertaintySettings(noise=False, grid=False),
     )
 

@@ -103,7 +103,6 @@ def prepare(count: int, resolution: int) -> fitting.Prepared:
         synthetic=hyco_jax.SyntheticSettings(
             name="field", batch_size=2100, num_real=1500, updates_per_epoch=10
         ),
-        hybrid=hyco_jax.HybridSettings(trust_power=0.0),
         baselines=False,
     )
     return fitting.prepare(problem, data, settings)
