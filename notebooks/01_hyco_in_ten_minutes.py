@@ -232,8 +232,8 @@ compare(result, *solver, "coefficient_error", "The error of the viscosity")
 # What to expect: the network gains much, since its partner shows it the half that it
 # cannot see. The solver gains little or nothing. Its equation is exact here, so that
 # fitting it alone is hard to beat, and a network that predicts worse than the solver
-# can only mislead it. This is why `alpha_physical` is small, and why HYCO lowers
-# $\alpha$ further when a partner explains the data badly (`trust_power`).
+# can only mislead it. This is why `alpha_physical` is small; `trust_power=1` lowers
+# $\alpha$ further when a partner explains the data badly.
 #
 # ## Change α and see
 #

@@ -27,6 +27,8 @@ def test_a_schedule_runs_over_the_hybrid_cycles():
     options = dataclasses.replace(OPTIONS, alpha_scheduler="cosine")
     found = alphas(options, 1.0, 1.0, (2, 7, 12))
     assert found == pytest.approx([4.0, 2.0, 0.0], abs=1e-6)
+    options = dataclasses.replace(options, physical_warmup=3)
+    assert alphas(options, 1.0, 1.0, (5, 10, 15)) == pytest.approx(found, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,7 @@ BAD_VALUES = {
     "unknown network": ("synthetic.name", "unett", "'unet'"),
     "unknown mode": ("mode", "both", "'hybrid', 'synthetic', 'physical'"),
     "unknown task": ("tasks", ("train", "plot"), "'evaluate'"),
-    "horizon": ("synthetic.horizons", (3, 70), "up to the 5 steps"),
-    "held-out end": ("synthetic.horizons", (3, 6), "up to the 5 steps"),
+    "horizon": ("synthetic.horizons", (3, 70), "up to the 6 steps"),
     "axes": ("pde.extent", (1.0, 1.0), "1 entries"),
     "axes of the region": ("data.region", ((0.0, 1.0), (0.0, 1.0)), "1 entries"),
     "region": ("data.region", ((0.75, 0.25),), "lower < upper"),
@@ -168,6 +167,11 @@ IGNORED = {
     ),
     "adam's": ("burgers", {"physical.learning_rate": 0.1}, "method='lbfgs'"),
     "windows of whole records": ("heat", {"physical.horizon": 2}, "in part"),
+    "need to the power 0": (
+        "burgers",
+        {"hybrid.physical_listens_by": "need"},
+        "trust_power=0.0",
+    ),
     "a smoke without inflow": (
         "smoke",
         {"pde.has_inflow": False, "pde.inflow_rate": 0.3},
@@ -181,6 +185,13 @@ def test_a_key_that_is_not_read_is_refused(system, changes, reason):
     with pytest.raises(ValueError, match="is not read") as error:
         check(system, "smoke", changes)
     assert reason in str(error.value)
+
+
+def test_the_end_that_is_held_out_for_trust_is_no_target():
+    changes = {"synthetic.horizons": (3, 6)}
+    check("burgers", "smoke", changes)
+    with pytest.raises(ValueError, match="up to the 5 steps"):
+        check("burgers", "smoke", changes | {"hybrid.trust_power": 1.0})
 
 
 @pytest.mark.parametrize("guess", [100.0, 0.25, 6.0])

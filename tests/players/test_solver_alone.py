@@ -1,4 +1,4 @@
-"""The last cycles: the solver alone on all data, what was held out for trust too."""
+"""The solver alone: first cycles, and last ones, on what was held out for trust too."""
 
 import dataclasses
 
@@ -77,6 +77,19 @@ def test_it_ends_where_a_fit_of_all_data_does(case):
         assert weights.sum() == pytest.approx(same.sum(), rel=1e-5)
         assert (weights > 0).sum() == (same > 0).sum()
     assert plan.last_fit[1] is plan.real
+
+
+def test_the_first_cycles_are_the_fit_of_a_solver_alone(case):
+    alone, _ = end(case, mode="physical", hybrid={"cycles": 3})
+    silent = {"warmup": 1, "cycles": 1, "alpha_physical": 0.0}
+    state, plan = end(case, hybrid=silent | {"physical_warmup": 2})
+    names = [call.run.__name__.split("_")[0] for call in plan.stages[0].calls]
+    assert names == ["physical", "physical", "synthetic", "hybrid"]
+    assert coefficient(state) == pytest.approx(coefficient(alone), rel=1e-5)
+    # Two in which the network does not train, and its updates are all made.
+    once, _ = end(case, hybrid=silent)
+    assert state.synthetic.train.step == once.synthetic.train.step
+    assert state.cycle == 4
 
 
 @pytest.mark.parametrize("times", [1, 7])
