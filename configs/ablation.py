@@ -78,7 +78,10 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "kuramoto_sivashinsky": {
         "experiment": "kuramoto_sivashinsky",
         "variant": "default",
-        "settings": {"synthetic": {"updates_per_epoch": 500}},
+        "settings": {
+            "synthetic": {"updates_per_epoch": 500, "num_real": 500},
+            "hybrid": {"warmup": 1, "physical_warmup": 0, "alpha_synthetic": 10.0},
+        },
         "coefficient": "antidiffusion",
         "score": "held_out_nrmse",
         "variants": GIVEN_BACK,
