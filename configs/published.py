@@ -174,7 +174,7 @@ def kuramoto_sivashinsky():
             "lbfgs": {
                 **alone,
                 "physical": single,
-                "hybrid": {"cycles": 1, "warmup": 0},
+                "hybrid": {"cycles": 1, "physical_warmup": 0},
             },
             "shooting": alone,
             "distilled": base.merge(own, DISTILLED),

@@ -173,7 +173,7 @@ def _two_stage(case, prepared, taught: HybridState, network: Row, watch):
     own = settings(case, "hybrid", 0)
     cycle = one_way.make_cycle("physical", prepared[0].plan.players)
     state, metrics, seconds = _run(
-        *(cycle, own.hybrid.cycles, prepared, own, watch("two_stage")),
+        *(cycle, own.hybrid.num_fits, prepared, own, watch("two_stage")),
         synthetic=taught.synthetic,
     )
     variables = state.physical.train.variables
