@@ -191,13 +191,8 @@ def kuramoto_sivashinsky():
     }
 
 
-def steady(experiment: str, variant: str, num_readings: int, bounds, **hybrid):
+def steady(experiment: str, variant: str, num_readings: int, bounds, together):
     """A test of a steady PDE; see `configs/helmholtz.py` and `configs/darcy.py`."""
-    own = {
-        "synthetic": {"batch_size": num_readings + 200, "num_real": num_readings},
-        "hybrid": {"ghost_points": 400, **hybrid},
-    }
-    together = base.merge(HYBRID, own)
     return {
         "experiment": experiment,
         "variant": variant,
@@ -219,24 +214,53 @@ def steady(experiment: str, variant: str, num_readings: int, bounds, **hybrid):
     }
 
 
-# The weights alpha of the physical models were chosen, as `HYBRID`, by the errors of
-# seed 0 at sensors that no row is trained on, of physical / synthetic model: Helmholtz
-# 0.020 / 0.017 with 1e-4, 0.020 / 0.033 with 0.01; Darcy with noise of 20 percent
-# 0.35 / 0.36 with 1, 0.38 / 0.38 with 0.1.
+# Chosen among 26 settings by the lowest misfit to the training readings of seed 0, as
+# the best of many starts is: 7.9e-5, all others at least 5.8e-4, the valley where
+# L-BFGS from the guess ends; the best of 16 starts has 5.4e-5. By the errors of seed 0
+# at the sensors that no row is trained on, physical / synthetic, it is not the best
+# one: 0.0229 / 0.0205. There others, with Adam: rates and weights as published, with
+# 1288 cycles (and positive amplitudes) 0.048 / 0.032, with 3000 0.053 / 0.050; of these
+# with alpha_physical 0.1 0.024 / 0.033, tanh 0.025 / 0.025, gelu 0.025 / 0.022; with 0
+# 0.026 / 0.028, with 10 0.042 / 0.037; the solver's rate 2e-2, both alphas 0.1 and the
+# network 500 cycles alone before 0.0196 / 0.0190; rate and cosine as here, but
+# alpha_synthetic 0.01 and the network 300 cycles alone before, 0.049 / 0.032, gelu
+# 0.048 / 0.025; half the cycles and twice the rate 0.040 / 0.034. L-BFGS, as `HYBRID`,
+# with alpha_physical 1e-4 0.0197 / 0.0243. A network that is 0 at the walls, by hand:
+# 0.007 to 0.012, its solver 0.020 to 0.052. Bounds change nothing there: L-BFGS from
+# the guess has 0.0197 with positive amplitudes and with those that ellipticity allows.
+COSINE = {
+    "baselines": False,
+    "physical": {"learning_rate": 2e-2},
+    "hybrid": {
+        "cycles": 3000,
+        "cycles_per_call": 375,
+        "cooldown": 1125,
+        "alpha_synthetic": 1.0,
+        "alpha_physical": 10.0,
+        "alpha_scheduler": "cosine",
+    },
+}
 
 
 def helmholtz():
     """The Helmholtz test."""
-    bounds = {"amplitudes": (0.1, 5.0), "centers": (-math.pi, math.pi)}
-    alphas = {"alpha_synthetic": 1.0, "alpha_physical": 1e-4}
-    return steady("helmholtz", "default", 25, bounds, **alphas)
+    # Ellipticity asks for more than -1 of the first; the second one counts squared.
+    amplitudes = {"diffusivity": (-0.9, 5.0), "screening": (-5.0, 5.0)}
+    bounds = {"amplitudes": amplitudes, "centers": (-math.pi, math.pi)}
+    return steady("helmholtz", "default", 25, bounds, COSINE)
 
 
 def darcy(percent: int):
     """The Darcy test with noise of so many percent of the largest reading."""
     bounds = {"root": (0.1, 1.0), "amplitudes": (-5.0, 5.0)}
-    alphas = {"alpha_synthetic": 1.0, "alpha_physical": 1.0}
-    return steady("darcy", f"noise_{percent}", 50, bounds, **alphas)
+    own = {
+        "synthetic": {"batch_size": 250, "num_real": 50},
+        # The weight of the physical model was chosen, as `HYBRID`, with noise of 20
+        # percent: 0.35 / 0.36 with 1, 0.38 / 0.38 with 0.1.
+        "hybrid": {"ghost_points": 400, "alpha_synthetic": 1.0, "alpha_physical": 1.0},
+    }
+    together = base.merge(HYBRID, own)
+    return steady("darcy", f"noise_{percent}", 50, bounds, together)
 
 
 PROBLEMS = {

@@ -23,8 +23,6 @@ from hyco_jax.types import Query
 
 POINTS = 50
 HALF = np.pi
-# In which those of the bumps lie, see `expansions.gaussian_bumps`.
-AMPLITUDES = (0.0, 2 * helmholtz.BOUNDS[1])
 MIDDLE = np.array(darcy.make_problem().domain.extent) / 2
 
 
@@ -120,10 +118,30 @@ def bumps(params, position):
     middle = jnp.asarray(MIDDLE, position.dtype)
     found = {}
     for name, raw in params.items():
-        (amplitude,) = bounded(raw["amplitudes"], *AMPLITUDES)
+        (amplitude,) = amplitudes_of(name, raw["amplitudes"])
         center = raw["centers"][0] - middle
         found[name] = helmholtz.bump(position, amplitude, center)
-    return {name: jnp.clip(x, *helmholtz.BOUNDS) for name, x in found.items()}
+    kappa = jnp.clip(found["diffusivity"], *helmholtz.BOUNDS)
+    return {**found, "diffusivity": kappa}
+
+
+def amplitudes_of(name: str, raw):
+    """Amplitudes of a coefficient of Helmholtz: those of the diffusivity are bounded.
+
+    See `expansions.gaussian_bumps`.
+    """
+    if name != "diffusivity":
+        return raw
+    low, high = helmholtz.AMPLITUDES
+    return low + bounded(raw, 0.0, high - low)
+
+
+def raw_amplitudes(name: str, values):
+    """Inverts `amplitudes_of`."""
+    if name != "diffusivity":
+        return values
+    low, high = helmholtz.AMPLITUDES
+    return unbounded(values - low, 0.0, high - low)
 
 
 def helmholtz_terms(values, position):
@@ -142,7 +160,7 @@ def helmholtz_error(params, domain) -> float:
     ):
         raw = params[name]
         centers = np.asarray(raw["centers"], np.float64) - MIDDLE
-        found += [*np.asarray(bounded(raw["amplitudes"], *AMPLITUDES)), *centers[0]]
+        found += [*np.asarray(amplitudes_of(name, raw["amplitudes"])), *centers[0]]
         true += [amplitude, *center]
     return relative_error(np.array(found), np.array(true))
 
@@ -153,9 +171,8 @@ def draw_bumps(bounds, number: int, seed: int, domain):
     rng = np.random.default_rng(seed)
     result = {}
     for name in helmholtz.COEFFICIENTS:
-        amplitudes = unbounded(
-            rng.uniform(*bounds["amplitudes"], (number, 1)), *AMPLITUDES
-        )
+        values = rng.uniform(*bounds["amplitudes"][name], (number, 1))
+        amplitudes = raw_amplitudes(name, values)
         centers = rng.uniform(*bounds["centers"], (number, 1, 2)) + MIDDLE
         raw = {"amplitudes": amplitudes, "centers": centers}
         result[name] = {key: np.float32(value) for key, value in raw.items()}

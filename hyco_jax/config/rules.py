@@ -147,6 +147,7 @@ REGION = Rule(
 )
 REGION_OR_NONE = _or_none(REGION)
 INTERVAL = Rule("(start, end) with -1e+12 <= start < end <= 1e+12", _is_signed_interval)
+INTERVAL_OR_NONE = _or_none(INTERVAL)
 BOUNDS = Rule("(lower, upper) with 0 <= lower < upper <= 1e+12", _is_interval)
 BOUNDS_OR_NONE = _or_none(BOUNDS)
 NO_BOUNDS = Rule("(), since it may have any sign", lambda value: value == ())

@@ -21,6 +21,7 @@ def gaussian_bumps(
     bounds: Bounds | None = None,
     fit_width: bool = True,
     bound_amplitudes: bool = True,
+    amplitude_bounds: Bounds | None = None,
 ) -> Coefficient:
     """Makes a field offset + Σₘ Aₘ exp(-|x - cₘ|² / w²).
 
@@ -38,6 +39,8 @@ def gaussian_bumps(
         bound_amplitudes: Whether amplitudes lie in (0, 2 upper), if there are bounds;
             twice, since the field that is sought may be cut as well. Else they may have
             any value, as in the paper.
+        amplitude_bounds: Another interval in which each amplitude lies; the lower one
+            may be negative.
 
     Returns:
         The coefficient; its raw parameters are `amplitudes`, `centers` and, if it is
@@ -51,10 +54,9 @@ def gaussian_bumps(
     amplitudes, centers = np.asarray(amplitudes, float), np.asarray(centers, float)
     _check_bumps(domain, amplitudes, centers, width, offset, bounds)
     lower, upper = (-np.inf, np.inf) if bounds is None else bounds
-    is_bound = bounds is not None and bound_amplitudes
-    amplitude = coefficients.from_array(
-        amplitudes, (0.0, 2 * upper) if is_bound else None
-    )
+    if amplitude_bounds is None and bounds is not None and bound_amplitudes:
+        amplitude_bounds = 0.0, 2 * upper
+    amplitude = _amplitude(amplitudes, amplitude_bounds)
     x = domain.coordinates()
 
     def value(raw):
@@ -78,6 +80,15 @@ def gaussian_bumps(
             "they are cut and have no gradient; change amplitudes, width or offset"
         )
     return Coefficient(raw, value, float(upper))
+
+
+def _amplitude(guess, bounds) -> Coefficient:
+    """Amplitudes in an interval that may reach below 0, or without one."""
+    if bounds is None:
+        return coefficients.from_array(guess, None)
+    least = bounds[0]
+    above = coefficients.from_array(guess - least, (0.0, bounds[1] - least))
+    return above._replace(value=lambda raw: least + above.value(raw))
 
 
 def fourier(

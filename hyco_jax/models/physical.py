@@ -103,6 +103,13 @@ class CoefficientSettings:
         rules.FLAG,
         when={"kind": "bumps"},
     )
+    amplitude_bounds: tuple[float, ...] = key(
+        (),
+        "another interval (lower, upper) in which each amplitude lies, lower may be "
+        "negative; (): that of bound_amplitudes",
+        rules.INTERVAL_OR_NONE,
+        when={"kind": "bumps"},
+    )
     fixed: bool = key(
         False,
         "whether the coefficient stays at its guess",
@@ -320,6 +327,7 @@ def _make(
         bounds,
         options.fit_width,
         options.bound_amplitudes,
+        options.amplitude_bounds or None,
     )
 
 

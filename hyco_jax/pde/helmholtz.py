@@ -25,13 +25,16 @@ from hyco_jax.types import Array, PdeStep
 
 COEFFICIENTS = {
     "diffusivity": Role(is_positive=True),
-    "screening": Role(is_positive=True),
+    # The equation has its square.
+    "screening": Role(is_positive=False),
 }
 
 # Of the published test, amplitude and centre of a bump, from the middle of the box.
 OFFSET = 1.0
-# Of both coefficients. Bumps only add, else a fit may end where κ < 0 was cut.
-BOUNDS = (0.0, 10.0)
+# Of the diffusivity and its amplitude: κ > 0, else the equation is not elliptic. λ may
+# be anything.
+BOUNDS = (0.0, 20.0)
+AMPLITUDES = (-OFFSET, BOUNDS[1] - OFFSET)
 TRUE_DIFFUSIVITY = (4.0, (-1.0, -1.0))
 TRUE_SCREENING = (1.0, (2.0, 1.0))
 

@@ -112,6 +112,22 @@ def test_amplitudes_of_any_size_are_raw_and_only_their_sum_is_cut():
         )
 
 
+def test_amplitudes_may_lie_in_an_interval_that_reaches_below_0():
+    own = {"bounds": (0.0, 4.0), "offset": 1.0, "amplitude_bounds": (-1.0, 3.0)}
+    bumps = expansions.gaussian_bumps(
+        box((5, 4)), AMPLITUDES[:1], CENTERS[:1], width=2.0, **own
+    )
+    free = expansions.gaussian_bumps(
+        box((5, 4)), AMPLITUDES[:1], CENTERS[:1], width=2.0, offset=1.0
+    )
+    np.testing.assert_allclose(bumps.value(bumps.raw), free.value(free.raw), 1e-6)
+    for raw, amplitude in ((-50.0, -1.0), (50.0, 3.0)):
+        found = bumps.value({**bumps.raw, "amplitudes": jnp.full(1, raw)})
+        expected = free.value({**free.raw, "amplitudes": jnp.full(1, amplitude)})
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        assert found.min() >= 0
+
+
 @pytest.mark.parametrize("offset", [0.05, 2.5, 3.0, np.nan])
 def test_an_offset_outside_the_bounds_is_refused(offset):
     with pytest.raises(ValueError, match=rf"offset={offset} is not inside .*2\.5\)"):
