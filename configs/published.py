@@ -191,7 +191,9 @@ def kuramoto_sivashinsky():
     }
 
 
-def steady(experiment: str, variant: str, num_readings: int, bounds, together):
+def steady(
+    experiment: str, variant: str, num_readings: int, together, bounds, num_starts=16
+):
     """A test of a steady PDE; see `configs/helmholtz.py` and `configs/darcy.py`."""
     return {
         "experiment": experiment,
@@ -203,7 +205,7 @@ def steady(experiment: str, variant: str, num_readings: int, bounds, together):
             "distilled": base.merge(together, DISTILLED),
             "pinn": base.merge(together, PINN),
         },
-        "starts": {"number": 16, "bounds": bounds},
+        "starts": {"number": num_starts, "bounds": bounds},
         "pinn": {
             "residuals": 200,
             "conditions": 100,
@@ -216,7 +218,8 @@ def steady(experiment: str, variant: str, num_readings: int, bounds, together):
 
 # Chosen among 26 settings by the lowest misfit to the training readings of seed 0, as
 # the best of many starts is: 7.9e-5, all others at least 5.8e-4, the valley where
-# L-BFGS from the guess ends; the best of 16 starts has 5.4e-5. By the errors of seed 0
+# L-BFGS from the guess ends; the best of 16 starts has 5.4e-5. That misfit should
+# decide, and not the held-out sensors, was settled after both had been seen. By the errors of seed 0
 # at the sensors that no row is trained on, physical / synthetic, it is not the best
 # one: 0.0229 / 0.0205. There others, with Adam: rates and weights as published, with
 # 1288 cycles (and positive amplitudes) 0.048 / 0.032, with 3000 0.053 / 0.050; of these
@@ -247,7 +250,8 @@ def helmholtz():
     # Ellipticity asks for more than -1 of the first; the second one counts squared.
     amplitudes = {"diffusivity": (-0.9, 5.0), "screening": (-5.0, 5.0)}
     bounds = {"amplitudes": amplitudes, "centers": (-math.pi, math.pi)}
-    return steady("helmholtz", "default", 25, bounds, COSINE)
+    # Of 16 the best one often is in another valley (misfits of seeds 1 to 3).
+    return steady("helmholtz", "default", 25, COSINE, bounds, num_starts=64)
 
 
 def darcy(percent: int):
@@ -260,7 +264,7 @@ def darcy(percent: int):
         "hybrid": {"ghost_points": 400, "alpha_synthetic": 1.0, "alpha_physical": 1.0},
     }
     together = base.merge(HYBRID, own)
-    return steady("darcy", f"noise_{percent}", 50, bounds, together)
+    return steady("darcy", f"noise_{percent}", 50, together, bounds)
 
 
 PROBLEMS = {
