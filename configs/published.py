@@ -252,6 +252,8 @@ def inviscid_burgers(experiment: str, **potential):
     own = {
         "baselines": False,
         "coefficients": {"potential": potential},
+        # Of the single real window a batch would hold copies.
+        "synthetic": {"num_real": 1},
         "hybrid": {"trust_power": 0.0},
     }
     lbfgs = {"physical": {"num_iterations": 200}, "hybrid": {"warmup": 0, "cycles": 1}}

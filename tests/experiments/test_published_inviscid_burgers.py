@@ -19,13 +19,11 @@ from experiments.published import (
     record_counts,
     records,
 )
-from experiments.published.rollouts import rollouts
 from experiments.published.rows import Row
 from hyco_jax import seeds
 from hyco_jax.models import expansions
 from hyco_jax.pde.inviscid_burgers import sine_potential
 from hyco_jax.types import Model, Trajectories
-from tests.x64 import enable_x64
 
 # 16 cells, 6 steps, a small network; of three simulations the first one trains.
 TINY = base.merge(
@@ -51,7 +49,7 @@ def prepared_tiny(name="inviscid_burgers", row="hybrid"):
 
 @pytest.fixture(scope="module")
 def tiny():
-    """The case, what is prepared of its hybrid, and the state before the first cycle."""
+    """The case, its hybrid prepared, and the state before the first cycle."""
     case, prepared = prepared_tiny()
     return case, prepared, prepared[0].plan.init_state()
 
