@@ -239,15 +239,23 @@ def darcy(percent: int):
     return steady("darcy", f"noise_{percent}", 50, bounds, **alphas)
 
 
-# To be chosen.
-FIELD_WEIGHT = 1e-2
+# Of the potential as a field, chosen by L-BFGS alone on the held-out observations of
+# seed 0, half of five other simulations: with 1e-3 an error of 0.092, with 1e-2, as
+# published, 0.091, with 0.1 0.075, with 1 0.056, with 10 0.147, with 100 0.295.
+SMOOTHNESS = 1.0
 
 
 def inviscid_burgers(experiment: str, **potential):
     """The 1-D test of HYCO-PhiFlow, records on the grid; `configs/inviscid_burgers.py`.
 
-    The hybrid is that of its variant `published`, with nothing held out for trust. A
-    PINN would need a network that is a function of points, and this one makes steps.
+    All but what is said here is that of its variant `published`, and was not chosen
+    again. Nothing is held out for trust. Multiple shooting takes the records as
+    readings of the cells. There is no PINN: it would need a network that is a function
+    of points, and this one makes steps from any state.
+
+    Args:
+        experiment: Of `ENTRIES`, which says what raw parameters of the potential are.
+        **potential: What its settings differ in.
     """
     own = {
         "baselines": False,
@@ -269,6 +277,7 @@ def inviscid_burgers(experiment: str, **potential):
             "synthetic": {**own, "mode": "synthetic"},
             "adam": base.merge(own, ALONE, adam),
             "lbfgs": base.merge(own, ALONE, lbfgs),
+            "shooting": base.merge(own, SHOOTING, {"hybrid": {"warmup": 0}}),
             # The cycle is that of the end, whose real windows are the whole record.
             "distilled": base.merge(own, DISTILLED, {"synthetic": {"horizons": (0,)}}),
         },
@@ -289,7 +298,7 @@ PROBLEMS = {
     },
     "inviscid_burgers": lambda: inviscid_burgers("inviscid_burgers"),
     "inviscid_burgers_field": lambda: inviscid_burgers(
-        "inviscid_burgers_field", kind="field", smoothness_weight=FIELD_WEIGHT
+        "inviscid_burgers_field", kind="field", smoothness_weight=SMOOTHNESS
     ),
 }
 
