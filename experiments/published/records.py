@@ -110,6 +110,8 @@ def make_error(entry: Entry, prepared: Prepared) -> Callable[[str, Params], floa
     truth = entry.make_truth(prepared.data)
 
     def error(model, variables):
+        if model == "physical":
+            variables = score.coefficients(prepared, variables)
         return entry.solver_error(prepared.problem, models[model], variables, truth)
 
     return error
