@@ -4,7 +4,13 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from experiments.published import elliptic, gray_scott, heat, kuramoto_sivashinsky
+from experiments.published import (
+    elliptic,
+    gray_scott,
+    heat,
+    inviscid_burgers,
+    kuramoto_sivashinsky,
+)
 from experiments.published.entry import Entry
 from hyco_jax import fitting
 from hyco_jax.config import experiment, schema
@@ -16,6 +22,8 @@ ENTRIES: dict[str, Entry] = {
     "kuramoto_sivashinsky": kuramoto_sivashinsky.ENTRY,
     "helmholtz": elliptic.HELMHOLTZ,
     "darcy": elliptic.DARCY,
+    "inviscid_burgers": inviscid_burgers.WAVES,
+    "inviscid_burgers_field": inviscid_burgers.FIELD,
 }
 
 
@@ -50,9 +58,9 @@ def settings(case: Case, row: str, seed: int) -> experiment.Experiment:
     Raises:
         ValueError: If a key is unknown or a value not allowed.
     """
-    configs = importlib.import_module(f"configs.{case.config['experiment']}")
-    values = configs.get_config(case.config["variant"])
     template = experiment.template(case.entry.module)
+    configs = importlib.import_module(f"configs.{template.experiment_name}")
+    values = configs.get_config(case.config["variant"])
     base = schema.from_dict(template, values)
     return schema.from_dict(base, {**case.config["rows"][row], "seed": seed})
 

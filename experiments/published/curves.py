@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from experiments.published import score
+from experiments.published.forms import form_of
 from hyco_jax import seeds
 from hyco_jax.stages import Prepared
 
-# Of the times at which a field is compared with the truth.
-EVERY = 10
 # The rows whose errors are shown, and their models, by how they are trained.
 SHOWN = {
     "hybrid": {"hybrid_physical": "physical", "hybrid_synthetic": "synthetic"},
@@ -29,16 +27,7 @@ def make_watch(
         prepared: Of the first seed.
         values: Where the errors of each row go.
     """
-    answers = score.make_answers(prepared.models.synthetic)
-    solver = score.jitted(prepared.models.on_data_grid)
-
-    def error(model, variables):
-        truth = entry.make_truth(prepared.data)
-        if model == "synthetic":
-            at = score.field_at(answers, variables)
-            return entry.field_error(at, truth, EVERY)
-        params = score.scored(entry, prepared, variables)
-        return entry.solver_error(prepared.problem, solver, params, truth)
+    error = form_of(prepared).make_error(entry, prepared)
 
     def watch(kind):
         def add(_, state):

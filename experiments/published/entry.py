@@ -33,21 +33,23 @@ class Entry(NamedTuple):
         module: Of `hyco_jax.pde`.
         make_truth: Makes what errors are measured by, which nothing else ever sees, of
             a seed's data: these hold it where each seed has a truth of its own.
-        solver_error: Of the solution of a solver: `(problem, model, params, truth)`.
-        field_error: Of the solution that is a function of points: `(at, truth, every)`,
-            at every so many times.
+        solver_error: Of the solution of a solver, or of a network that makes steps:
+            `(problem, model, params, truth)`.
         parameter_error: Of raw parameters of the coefficients: `(params, domain)`.
         draw_starts: `(bounds, number, seed, domain)` -> raw parameters of the
             coefficients, each leaf with an axis of so many starts in front.
+        field_error: Of the solution that is a function of points: `(at, truth, every)`,
+            at every so many times; None where data are records on the grid.
         residual: `(field, params, point)` -> what the PDE that made the data leaves
-            over at one point `(1 + D,)`, shape `(C,)`.
+            over at one point `(1 + D,)`, shape `(C,)`; None where there is no PINN.
         conditions: `(key, problem, number)` -> points `(P, 1 + D)` at which the
             solution is known, and its values there `(P, C)`: initial state and walls;
             None where neither is known.
-        maps: `(params, domain, truth)` -> an image `(X, Y)` of each coefficient by its
-            name; for params None of the true ones. {} where they are numbers.
-        snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`; {} of a line.
         extent: Of all images, `(left, right, bottom, top)`.
+        maps: `(params, domain, truth)` -> an image `(X, Y)` of each coefficient by its
+            name, `(X,)` on a line; for params None of the true ones. {} where they are
+            numbers.
+        snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`; {} of a line.
         true_params: Raw parameters of the true coefficients, if these are unbounded and
             noise is added: for the bound of their errors.
         errors_by_name: Where coefficients are numbers, `(params, domain)` -> the
@@ -59,12 +61,12 @@ class Entry(NamedTuple):
     module: ModuleType
     make_truth: Callable[[Observations], Any]
     solver_error: Callable[[Problem, Model, Params, Any], float]
-    field_error: Callable[[At, Any, int], float]
     parameter_error: Callable[[Params, Any], float]
     draw_starts: Callable[[Mapping[str, Any], int, int, Any], Params]
-    residual: Callable[[Field, Params, Array], Array]
-    conditions: Callable[[Array, Problem, int], tuple[Array, Array]] | None
-    extent: tuple[float, float, float, float]
+    field_error: Callable[[At, Any, int], float] | None = None
+    residual: Callable[[Field, Params, Array], Array] | None = None
+    conditions: Callable[[Array, Problem, int], tuple[Array, Array]] | None = None
+    extent: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
     maps: Callable[[Params | None, Any, Any], dict[str, np.ndarray]] = nothing
     snapshots: Callable[[At, Any], dict[float, np.ndarray]] = nothing
     true_params: Params | None = None

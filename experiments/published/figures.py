@@ -9,29 +9,11 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
 
-from experiments.published import score, table
-from experiments.published.case import Case, prepare
-from hyco_jax import seeds
+from experiments.published.case import Case
+from experiments.published.forms import form_of
+from experiments.published.looks import COLORS, LABELS
 from hyco_jax.scoring.plots import style
 from hyco_jax.stages import Prepared
-
-# Rows whose solution is a network's.
-NETWORKS = ("hybrid_synthetic", "synthetic_alone", "distilled", "pinn")
-SOLVERS = (
-    *("hybrid_physical", "adam", "lbfgs", "starts", "shooting", "two_stage", "pinn"),
-)
-COLORS = {
-    "hybrid_physical": "#0072B2",
-    "hybrid_synthetic": "#D55E00",
-    "adam": "#56B4E9",
-    "lbfgs": "#1A1A1A",
-    "starts": "#767676",
-    "shooting": "#009E73",
-    "two_stage": "#CC79A7",
-    "synthetic_alone": "#E69F00",
-    "distilled": "#8C510A",
-    "pinn": "#B8A800",
-}
 
 
 def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Path]:
@@ -44,10 +26,11 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
         curves: Errors along the way.
         folder: It exists.
     """
+    form = form_of(prepared)
     with rc_context(style.RC):
         figures = {
-            "coefficient": _coefficients(case, prepared, rows),
-            "errors": _errors(case, prepared, rows),
+            "coefficient": form.coefficients(case, prepared, rows),
+            "errors": form.errors(case, prepared, rows),
             "curves": _curves(case, rows, curves),
         }
         paths = []
@@ -61,115 +44,12 @@ def save(case: Case, prepared: Prepared, rows, curves, folder: Path) -> list[Pat
     return paths
 
 
-def _coefficients(case, prepared, rows):
-    """The true coefficients, identified ones, and what each is off by.
-
-    None where they are numbers.
-    """
-    entry, domain = case.entry, prepared.problem.domain
-    truth, found = entry.make_truth(prepared.data), {}
-    true = entry.maps(None, domain, truth)
-    if not true:
-        return None
-    for row in filter(rows.get, SOLVERS):
-        variables = rows[row].variables
-        if row == "pinn":
-            variables = variables["coefficients"]
-        params = score.coefficients(prepared, seeds.take(variables, 0))
-        found[row] = entry.maps(params, domain, truth)
-    columns = len(found) + 1
-    figure, axes = plt.subplots(
-        2 * len(true), columns, figsize=(1.5 * columns + 0.7, 3.6 * len(true))
-    )
-    for i, (name, field) in enumerate(true.items()):
-        own = {row: maps[name] for row, maps in found.items()}
-        _coefficient(figure, axes[2 * i : 2 * i + 2], case, name, field, own)
-    return figure
-
-
-def _coefficient(figure, axes, case, name, true, found):
-    """Two rows of images: a coefficient, and its errors."""
-    limits = {"vmin": true.min(), "vmax": true.max(), "cmap": style.FIELD_MAP}
-    shown = _image(axes[0, 0], true, case, "truth", **limits)
-    axes[1, 0].axis("off")
-    largest = np.ptp(true)
-    for (row, field), above, below in zip(
-        found.items(), axes[0, 1:], axes[1, 1:], strict=True
-    ):
-        _image(above, field, case, _title(row), **limits)
-        error = _image(
-            below,
-            field - true,
-            case,
-            f"error {np.linalg.norm(field - true) / np.linalg.norm(true):.2g}",
-            vmin=-largest,
-            vmax=largest,
-            cmap=style.SIGNED_ERROR_MAP,
-        )
-    figure.colorbar(shown, ax=axes[0], label=style.words(name), shrink=0.8)
-    figure.colorbar(error, ax=axes[1], label="error", shrink=0.8)
-
-
-def _errors(case, prepared, rows):
-    """Errors of the networks' solutions at some times, with the sensors then.
-
-    None of what lives on a line.
-    """
-    truth, extent = case.entry.make_truth(prepared.data), case.entry.extent
-    errors = {}
-    for row in filter(rows.get, NETWORKS):
-        variables = rows[row].variables
-        if row == "pinn":
-            variables = variables["network"]
-        own = score.make_answers(_network_of(case, row, prepared))
-        at = score.field_at(own, seeds.take(variables, 0))
-        errors[row] = case.entry.snapshots(at, truth)
-    errors["interpolation"] = case.entry.snapshots(
-        score.interpolation_at(prepared), truth
-    )
-    times = list(errors["interpolation"])
-    if not times:
-        return None
-    readings = prepared.data.observed
-    largest = max(np.abs(e).max() for e in errors["hybrid_synthetic"].values())
-    figure, axes = plt.subplots(
-        len(times),
-        len(errors),
-        figsize=(1.6 * len(errors) + 0.7, 1.6 * len(times)),
-        squeeze=False,
-    )
-    middle = np.array(prepared.problem.domain.extent) / 2
-    for (row, maps), column in zip(errors.items(), axes.T, strict=True):
-        for time, ax in zip(times, column, strict=True):
-            title = _title(row) if time == times[0] else ""
-            shown = _image(
-                *(ax, maps[time], case, title),
-                vmin=-3 * largest,
-                vmax=3 * largest,
-                cmap=style.SIGNED_ERROR_MAP,
-            )
-            now = ~readings.is_held_out & np.isclose(readings.time, time, atol=1e-3)
-            ax.plot(*(readings.position[now] - middle).T, ".k", markersize=1.5)
-            ax.set(xlim=extent[:2], ylim=extent[2:])
-    for ax, time in zip(axes[:, 0], times, strict=True):
-        ax.set_ylabel("" if prepared.problem.is_steady else f"t = {time:g}")
-    figure.colorbar(shown, ax=axes, label="error (cut at its ends)", shrink=0.6)
-    return figure
-
-
-def _network_of(case, row, prepared):
-    if row != "pinn":
-        return prepared.models.synthetic
-    one = case._replace(seeds=case.seeds[:1])
-    return prepare(one, ["pinn"])["pinn"][0].models.synthetic
-
-
 def _curves(case, rows, curves):
     """Errors of the solution over the share of the training that is done."""
     figure, ax = plt.subplots(figsize=(7.5, 3.4))
     for row, result in rows.items():
         last = result.errors[0]["e_s"]
-        look = {"color": COLORS.get(row, "0.6"), "label": table.LABELS[row]}
+        look = {"color": COLORS.get(row, "0.6"), "label": LABELS[row]}
         if row in curves:
             values = curves[row]
             share = np.arange(1, len(values) + 1) / len(values)
@@ -180,13 +60,3 @@ def _curves(case, rows, curves):
     ax.set(xlabel="share of the training", ylabel="solution error")
     figure.legend(loc="outside right center")
     return figure
-
-
-def _image(ax, values, case, title, **look):
-    shown = ax.imshow(values.T, origin="lower", extent=case.entry.extent, **look)
-    ax.set(title=title, xticks=[], yticks=[])
-    return shown
-
-
-def _title(row) -> str:
-    return row.replace("_", "\n")

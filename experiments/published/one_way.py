@@ -33,8 +33,10 @@ def make_cycle(listener: str, players: dict[str, Player], alpha: float = 1.0) ->
         generated = jax.lax.stop_gradient(generated)
 
         def augment(real, *_):
-            own, *parts = players[listener].augment(real, generated, alpha)
-            return own.replace(weights=jnp.zeros_like(own.weights)), *parts
+            *known, told = players[listener].augment(real, generated, alpha)
+            # On the grid there may be two parts whose targets are real data.
+            silent = [p.replace(weights=jnp.zeros_like(p.weights)) for p in known]
+            return *silent, told
 
         pupil = players[listener]._replace(augment=augment)
         solo = hybrid.make_solo_cycle(listener, pupil)

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.published import counts, one_way, pinn, score, starts
+from experiments.published import one_way, pinn, score, starts
 from experiments.published.case import Case, prepare, settings
 from experiments.published.curves import make_watch
+from experiments.published.forms import form_of
 from hyco_jax import calls, hybrid, seeds, stages
 from hyco_jax.config import schema
 from hyco_jax.stages import Prepared
@@ -69,42 +70,43 @@ def run(case: Case, report=print) -> tuple[dict[str, Row], dict[str, list[float]
     add(**_starts(case, plans["lbfgs"]))
     if "shooting" in plans:
         add(shooting=_alone(case, "shooting", plans["shooting"], plans["lbfgs"], watch))
-    network, state = _network(case, plans["hybrid"], watch)
+    network, state = _network(case, plans, watch)
     add(synthetic_alone=network)
     add(two_stage=_two_stage(case, plans["hybrid"], state, network, watch))
     # A solver whose states are fitted teaches with those that multiple shooting found.
     best = rows["shooting" if case.entry.from_own_states else "starts"]
     add(distilled=_distilled(case, plans["distilled"], best, watch))
-    add(pinn=_pinn(case, plans["pinn"]))
+    if "pinn" in plans:
+        add(pinn=_pinn(case, plans["pinn"]))
     begin = time.perf_counter()
-    errors = score.interpolations(case, plans["hybrid"])
+    errors = form_of(plans["hybrid"][0]).interpolations(case, plans["hybrid"])
     add(interpolation=Row(errors, time.perf_counter() - begin))
     return rows, curves
 
 
 def _hybrid(case, prepared, watch):
-    own = settings(case, "hybrid", 0)
+    own, form = settings(case, "hybrid", 0), form_of(prepared[0])
     # Seconds of one seed are those of the same program for it alone.
     alone = seeds.run(prepared[:1])["hybrid"].seconds if len(prepared) > 1 else None
     runs = seeds.run(prepared, watch("hybrid"))["hybrid"]
-    ghosts = counts.generated(own, len(prepared[0].placed.u0))
     costs = {
-        "solves": counts.solves(runs.metrics, own) + own.hybrid.cycles,
-        "evaluations": counts.evaluations(runs.metrics, own, _num_rows(prepared))
-        + ghosts,
+        "solves": form.solves(runs.metrics, own, prepared)
+        + own.hybrid.cycles * form.solver_answers(own, prepared),
+        "evaluations": form.evaluations(runs.metrics, own, prepared)
+        + own.hybrid.cycles * form.network_answers(own, prepared),
     }
     physical = runs.state.physical.train.variables
     network = runs.state.synthetic.train.variables
     return {
         "hybrid_physical": Row(
-            score.solvers(case, prepared, physical),
+            form.solvers(case, prepared, physical),
             runs.seconds,
             **costs,
             variables=physical,
             one_seed=alone,
         ),
         "hybrid_synthetic": Row(
-            score.fields(case, prepared, network),
+            form.networks(case, prepared, network),
             runs.seconds,
             **costs,
             variables=network,
@@ -118,9 +120,9 @@ def _alone(case, name, prepared, scored, watch):
     runs = seeds.run(prepared, watch(name))["physical"]
     variables = runs.state.physical.train.variables
     return Row(
-        score.solvers(case, scored, variables),
+        form_of(scored[0]).solvers(case, scored, variables),
         runs.seconds,
-        counts.solves(runs.metrics, settings(case, name, 0)),
+        form_of(prepared[0]).solves(runs.metrics, settings(case, name, 0), prepared),
         variables=variables,
     )
 
@@ -142,7 +144,7 @@ def _starts(case, prepared):
         begin = time.perf_counter()
         found = starts.fit(player, state, real, begin_at)
         result[name] = Row(
-            score.solvers(case, prepared, found.variables),
+            form_of(prepared[0]).solvers(case, prepared, found.variables),
             time.perf_counter() - begin,
             # Of each start the shares of its loss, and its score.
             float(np.median(found.evaluations)) + 2 * found.scores.shape[1],
@@ -151,45 +153,51 @@ def _starts(case, prepared):
     return result
 
 
-def _network(case, prepared, watch):
-    """The network alone, as long as in the hybrid; all of its batch are readings."""
-    own = settings(case, "hybrid", 0)
-    player = prepared[0].plan.players["synthetic"]
-    cycle = hybrid.make_solo_cycle("synthetic", player)
-    count = own.hybrid.warmup + own.hybrid.cycles
-    state, metrics, seconds = _run(cycle, count, prepared, own, watch("synthetic"))
-    variables = state.synthetic.train.variables
+def _network(case, plans, watch):
+    """The network alone, as long as in the hybrid; all of its batch are real data.
+
+    By the cycle of the hybrid's end, or by a row of its own, where cycles differ.
+    """
+    prepared, own = plans["hybrid"], settings(case, "hybrid", 0)
+    form = form_of(prepared[0])
+    if "synthetic" in plans:
+        runs = seeds.run(plans["synthetic"], watch("synthetic"))["synthetic"]
+    else:
+        player = prepared[0].plan.players["synthetic"]
+        cycle = hybrid.make_solo_cycle("synthetic", player)
+        count = own.hybrid.warmup + own.hybrid.cycles
+        runs = _run(cycle, count, prepared, own, watch("synthetic"))
+    variables = runs.state.synthetic.train.variables
     row = Row(
-        score.fields(case, prepared, variables),
-        seconds,
-        evaluations=counts.evaluations(metrics, own, _num_rows(prepared)),
+        form.networks(case, prepared, variables),
+        runs.seconds,
+        evaluations=form.evaluations(runs.metrics, own, prepared),
         variables=variables,
     )
-    return row, state
+    return row, runs.state
 
 
 def _two_stage(case, prepared, taught: HybridState, network: Row, watch):
     """The physical model learns from the network that was trained alone."""
-    own = settings(case, "hybrid", 0)
+    own, form = settings(case, "hybrid", 0), form_of(prepared[0])
     cycle = one_way.make_cycle("physical", prepared[0].plan.players)
     state, metrics, seconds = _run(
         *(cycle, own.hybrid.num_fits, prepared, own, watch("two_stage")),
         synthetic=taught.synthetic,
     )
     variables = state.physical.train.variables
-    ghosts = counts.generated(own, len(prepared[0].placed.u0))
     return Row(
-        score.solvers(case, prepared, variables),
+        form.solvers(case, prepared, variables),
         network.seconds + seconds,
-        counts.solves(metrics, own),
-        network.evaluations + ghosts,
+        form.solves(metrics, own, prepared),
+        network.evaluations + own.hybrid.cycles * form.network_answers(own, prepared),
         variables,
     )
 
 
 def _distilled(case, prepared, teacher: Row, watch):
     """The network learns from a physical model that was trained alone."""
-    own = settings(case, "distilled", 0)
+    own, form = settings(case, "distilled", 0), form_of(prepared[0])
     cycle = one_way.make_cycle("synthetic", prepared[0].plan.players)
     physical = _stacked(prepared)[0].physical
     names = physical.train.params
@@ -203,10 +211,10 @@ def _distilled(case, prepared, teacher: Row, watch):
     )
     variables = state.synthetic.train.variables
     return Row(
-        score.fields(case, prepared, variables),
+        form.networks(case, prepared, variables),
         teacher.seconds + seconds,
-        teacher.solves + count,
-        counts.evaluations(metrics, own, _num_rows(prepared)),
+        teacher.solves + count * form.solver_answers(own, prepared),
+        form.evaluations(metrics, own, prepared),
         variables,
     )
 
@@ -250,11 +258,6 @@ def _pinn(case, prepared):
     if case.entry.conditions is not None:
         points += 2 * options.conditions
     return Row(errors, seconds, 0.0, options.updates * points, found)
-
-
-def _num_rows(prepared: list[Prepared]) -> int:
-    """Readings of a seed, the padded ones included."""
-    return max(own.placed.real.scored.rows.count for own in prepared)
 
 
 def _stacked(prepared: list[Prepared]) -> tuple[HybridState, Any]:

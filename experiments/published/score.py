@@ -18,6 +18,8 @@ from hyco_jax.types import Model, Params, Query
 # Fields are compared with the truth at every third time: a million evaluations of a
 # network of 256³ take ten seconds, and the errors are smooth in time.
 EVERY = 3
+# Along the training, where curves tell little more of more.
+CURVE_EVERY = 10
 PADDED = 2048
 # Points that a field answers at once.
 CHUNK = 10_000
@@ -150,3 +152,18 @@ def interpolations(case: Case, prepared: list[Prepared]) -> list[dict[str, float
         error = case.entry.field_error(at, truth, EVERY)
         result.append({"e_s": error, "held": held_out_error(own, answer)})
     return result
+
+
+def make_error(entry: Entry, prepared: Prepared) -> Callable[[str, Params], float]:
+    """Makes the solution error of a seed's models, `(model, variables)`, for curves."""
+    answers = make_answers(prepared.models.synthetic)
+    solver = jitted(prepared.models.on_data_grid)
+
+    def error(model, variables):
+        truth = entry.make_truth(prepared.data)
+        if model == "synthetic":
+            return entry.field_error(field_at(answers, variables), truth, CURVE_EVERY)
+        params = scored(entry, prepared, variables)
+        return entry.solver_error(prepared.problem, solver, params, truth)
+
+    return error

@@ -4,23 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from experiments.published.looks import LABELS
 from experiments.published.rows import Row
 from hyco_jax.scoring.plots.style import words
 from hyco_jax.scoring.table import format_number
 
-LABELS = {
-    "hybrid_physical": "hybrid physical",
-    "hybrid_synthetic": "hybrid synthetic",
-    "adam": "physical alone, Adam as published",
-    "lbfgs": "physical alone, L-BFGS",
-    "starts": "physical alone, best of many starts",
-    "shooting": "physical alone, multiple shooting",
-    "two_stage": "two-stage (network, then PDE)",
-    "synthetic_alone": "synthetic alone",
-    "distilled": "distilled (PDE, then network)",
-    "pinn": "PINN",
-    "interpolation": "interpolation",
-}
 SHARED = {"e_s": "solution error", "e_p": "parameter error"}
 HELD_OUT = {"held": "at held-out sensors"}
 COSTS = ("seconds", "PDE solves", "network evaluations")

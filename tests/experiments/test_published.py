@@ -278,9 +278,13 @@ def test_solves_and_evaluations_are_counted(prepared):
     physical = {"evaluations": np.array([[5, 4, 6]]), "score": np.zeros((1, 3))}
     synthetic = {"count": np.array([[7, 7, 7]]), "score": np.zeros((1, 3))}
     metrics = [{"physical": physical, "synthetic": synthetic}]
-    assert counts.solves(metrics, settings) == 15 + 2 * 3 + 1
+    assert counts.solves(metrics, settings, prepared) == 15 + 2 * 3 + 1
     adam = decay.make_settings(physical={"method": "adam"})
-    assert counts.solves(metrics, adam) == 15 + 3 + 1
-    # Batches of 64 points, and 50 readings scored 4 times.
-    assert counts.evaluations(metrics, settings, 50) == 21 * 64 + 4 * 50
-    assert counts.generated(settings, 2) == 4 * 20 * 2
+    assert counts.solves(metrics, adam, prepared) == 15 + 3 + 1
+    # Batches of 64 points, and all readings scored 4 times.
+    rows = prepared[0].placed.real.rows.count
+    assert counts.evaluations(metrics, settings, prepared) == 21 * 64 + 4 * rows
+    # Ghost points of each simulation; all of them are one rollout.
+    sims = len(prepared[0].placed.u0)
+    assert counts.network_answers(settings, prepared) == 20 * sims
+    assert counts.solver_answers(settings, prepared) == 1

@@ -1,0 +1,37 @@
+"""What rows are called, which are solvers and which networks, and their colours."""
+
+LABELS = {
+    "hybrid_physical": "hybrid physical",
+    "hybrid_synthetic": "hybrid synthetic",
+    "adam": "physical alone, Adam",
+    "lbfgs": "physical alone, L-BFGS",
+    "starts": "physical alone, best of many starts",
+    "shooting": "physical alone, multiple shooting",
+    "two_stage": "two-stage (network, then PDE)",
+    "synthetic_alone": "synthetic alone",
+    "distilled": "distilled (PDE, then network)",
+    "pinn": "PINN",
+    "interpolation": "interpolation",
+}
+# Rows whose solution is a network's.
+NETWORKS = ("hybrid_synthetic", "synthetic_alone", "distilled", "pinn")
+SOLVERS = (
+    *("hybrid_physical", "adam", "lbfgs", "starts", "shooting", "two_stage", "pinn"),
+)
+COLORS = {
+    "hybrid_physical": "#0072B2",
+    "hybrid_synthetic": "#D55E00",
+    "adam": "#56B4E9",
+    "lbfgs": "#1A1A1A",
+    "starts": "#767676",
+    "shooting": "#009E73",
+    "two_stage": "#CC79A7",
+    "synthetic_alone": "#E69F00",
+    "distilled": "#8C510A",
+    "pinn": "#B8A800",
+}
+
+
+def title(row: str) -> str:
+    """The name of a row, a word in each line."""
+    return row.replace("_", "\n")
