@@ -277,7 +277,7 @@ def inviscid_burgers(experiment: str, **potential):
     """The 1-D test of HYCO-PhiFlow, records on the grid; `configs/inviscid_burgers.py`.
 
     All but what is said here is that of its variant `published`, and was not chosen
-    again. Nothing is held out for trust. Multiple shooting takes the records as
+    again. Multiple shooting takes the records as
     readings of the cells. There is no PINN: it would need a network that is a function
     of points, and this one makes steps from any state.
 
@@ -290,7 +290,6 @@ def inviscid_burgers(experiment: str, **potential):
         "coefficients": {"potential": potential},
         # Of the single real window a batch would hold copies.
         "synthetic": {"num_real": 1},
-        "hybrid": {"trust_power": 0.0},
     }
     lbfgs = {"physical": {"num_iterations": 200}, "hybrid": {"warmup": 0, "cycles": 1}}
     adam = {
