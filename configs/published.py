@@ -219,9 +219,9 @@ def steady(
 # Chosen among 26 settings by the lowest misfit to the training readings of seed 0, as
 # the best of many starts is: 7.9e-5, all others at least 5.8e-4, the valley where
 # L-BFGS from the guess ends; the best of 16 starts has 5.4e-5. That misfit should
-# decide, and not the held-out sensors, was settled after both had been seen. By the errors of seed 0
-# at the sensors that no row is trained on, physical / synthetic, it is not the best
-# one: 0.0229 / 0.0205. There others, with Adam: rates and weights as published, with
+# decide, and not the held-out sensors, was settled after both had been seen. By the
+# errors of seed 0 at the sensors that no row is trained on, physical / synthetic, it is
+# not the best one: 0.0229 / 0.0205. There others, with Adam: rates and weights as published, with
 # 1288 cycles (and positive amplitudes) 0.048 / 0.032, with 3000 0.053 / 0.050; of these
 # with alpha_physical 0.1 0.024 / 0.033, tanh 0.025 / 0.025, gelu 0.025 / 0.022; with 0
 # 0.026 / 0.028, with 10 0.042 / 0.037; the solver's rate 2e-2, both alphas 0.1 and the
