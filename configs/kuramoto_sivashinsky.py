@@ -47,9 +47,9 @@ DEFAULT = {
         "num_real": 100,
     },
     # The solver knows the state ten times better than a noisy reading does, once it has
-    # been fitted. At the held-out cells of seed 0 this network's error is 0.014; with
-    # fewer updates, see `configs/ablation.py`, 0.015 instead of the 0.020 with an alpha of
-    # 10 and 500 readings in a batch, or 0.023 without the solver's warm-up as well.
+    # been fitted. At the held-out cells of seed 0 this network's error is 0.014; with a
+    # third of the updates 0.015, where it is 0.020 with an alpha of 10 and 500 readings
+    # in a batch, and 0.023 if the solver doesn't fit first.
     "hybrid": {
         "cycles": 4,
         "warmup": 0,

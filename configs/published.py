@@ -221,16 +221,17 @@ def steady(
 # L-BFGS from the guess ends; the best of 16 starts has 5.4e-5. That misfit should
 # decide, and not the held-out sensors, was settled after both had been seen. By the
 # errors of seed 0 at the sensors that no row is trained on, physical / synthetic, it is
-# not the best one: 0.0229 / 0.0205. There others, with Adam: rates and weights as published, with
-# 1288 cycles (and positive amplitudes) 0.048 / 0.032, with 3000 0.053 / 0.050; of these
-# with alpha_physical 0.1 0.024 / 0.033, tanh 0.025 / 0.025, gelu 0.025 / 0.022; with 0
-# 0.026 / 0.028, with 10 0.042 / 0.037; the solver's rate 2e-2, both alphas 0.1 and the
-# network 500 cycles alone before 0.0196 / 0.0190; rate and cosine as here, but
-# alpha_synthetic 0.01 and the network 300 cycles alone before, 0.049 / 0.032, gelu
-# 0.048 / 0.025; half the cycles and twice the rate 0.040 / 0.034. L-BFGS, as `HYBRID`,
-# with alpha_physical 1e-4 0.0197 / 0.0243. A network that is 0 at the walls, by hand:
-# 0.007 to 0.012, its solver 0.020 to 0.052. Bounds change nothing there: L-BFGS from
-# the guess has 0.0197 with positive amplitudes and with those that ellipticity allows.
+# not the best one: 0.0229 / 0.0205. There others, with Adam: rates and weights as
+# published, with 1288 cycles (and positive amplitudes) 0.048 / 0.032, with 3000 0.053 /
+# 0.050; of these with alpha_physical 0.1 0.024 / 0.033, tanh 0.025 / 0.025, gelu 0.025
+# / 0.022; with 0 0.026 / 0.028, with 10 0.042 / 0.037; the solver's rate 2e-2, both
+# alphas 0.1 and the network 500 cycles alone before 0.0196 / 0.0190; rate and cosine as
+# here, but alpha_synthetic 0.01 and the network 300 cycles alone before, 0.049 / 0.032,
+# gelu 0.048 / 0.025; half the cycles and twice the rate 0.040 / 0.034. L-BFGS, as
+# `HYBRID`, with alpha_physical 1e-4 0.0197 / 0.0243. A network that is 0 at the walls,
+# by hand: 0.007 to 0.012, its solver 0.020 to 0.052. Bounds change nothing there:
+# L-BFGS from the guess has 0.0197 with positive amplitudes and with those that
+# ellipticity allows.
 COSINE = {
     "baselines": False,
     "physical": {"learning_rate": 2e-2},
