@@ -3,8 +3,8 @@
     python -m experiments.burgers --config=configs/burgers.py
 
 The default takes 1 min 56 s on 2 cores of an AMD EPYC, compilation included; expected
-medians of three seeds: error of the viscosity 0.022; test nRMSE of physical alone
-0.0074, synthetic alone 0.28, hybrid synthetic 0.010. Doubling data.refine changes the
+medians of three seeds: error of the viscosity 0.018; test nRMSE of physical alone
+0.0063, synthetic alone 0.28, hybrid synthetic 0.012. Doubling data.refine changes the
 truth by 0.00002.
 
 Variants, as `--config=configs/burgers.py:<variant>`:
