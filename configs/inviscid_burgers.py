@@ -5,8 +5,8 @@
 Expected relative error of the potential, of seed 0: physical alone and hybrid 0.074;
 test nRMSE: physical alone 0.045, synthetic alone 0.28, hybrid synthetic 0.040. There
 are shocks: with central differences, which leave waves behind them, the error is 0.25.
-Doubling data.refine changes the truth by 0.0003. The published variant: error 0.0071,
-nRMSE 0.0041, 0.39 and 0.022, in 2 minutes.
+Doubling data.refine changes the truth by 0.0003. The published variant: error 0.0058,
+nRMSE 0.0034, 0.51 and 0.029, in 2 minutes.
 
 Variants, as `--config=configs/inviscid_burgers.py:<variant>`:
     (none)     1-D, 128 points, the centre half observed, with noise
