@@ -87,6 +87,11 @@ def _amplitude(guess, bounds) -> Coefficient:
     if bounds is None:
         return coefficients.from_array(guess, None)
     least = bounds[0]
+    if not ((least < guess) & (guess < bounds[1])).all():
+        raise ValueError(
+            f"the amplitudes {guess.tolist()} are not all inside {bounds}, in which "
+            "they are fitted: move them or widen amplitude_bounds"
+        )
     above = coefficients.from_array(guess - least, (0.0, bounds[1] - least))
     return above._replace(value=lambda raw: least + above.value(raw))
 
