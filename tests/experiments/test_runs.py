@@ -336,7 +336,7 @@ BAD_CALLS = {
     "unused observations": (
         ("--config.synthetic.horizons=(3,)",),
         1,
-        "64 observations",
+        "96 observations",
     ),
 }
 
