@@ -47,6 +47,13 @@ def make_stages(
         elif kind == "cooldown":
             player = hybrid.on_whole(players[kind](horizon))
             cycle = hybrid.make_solo_cycle("physical", player, scores_anew=True)
+        elif kind == "taught":
+            cycle = hybrid.make_solo_cycle(
+                "synthetic",
+                players["synthetic"](horizon),
+                teacher=players["physical"](horizon),
+                alpha=options.alpha_synthetic,
+            )
         else:
             cycle = hybrid.make_solo_cycle(kind, players[kind](horizon))
         return _jitted(cycle, f"{kind}_cycle_h{horizon}", length)
@@ -58,13 +65,17 @@ def make_stages(
     whole = max(horizons)
     first = [("physical", whole)] * options.physical_warmup
     kinds = ["synthetic"] * options.warmup + ["hybrid"] * options.cycles
+    kinds += ["taught"] * options.synthetic_cooldown
     last = []
     if settings.mode == "hybrid":  # else nothing was held out
         last = [("cooldown", whole)] * options.cooldown
+    pairs = list(zip(kinds, horizons, strict=True))
+    count = options.warmup + options.cycles
+    together, taught = pairs[:count], pairs[count:]
     calls = {
         "physical": lambda: plan([("physical", whole)] * options.num_fits + last),
         "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
-        "hybrid": lambda: plan([*first, *zip(kinds, horizons, strict=True), *last]),
+        "hybrid": lambda: plan([*first, *together, *last, *taught]),
     }
     names = (settings.mode,)
     if settings.mode == "hybrid" and settings.baselines:

@@ -33,6 +33,8 @@ class Player(NamedTuple):
         score: `(params, real)` -> loss on the real data, ().
         visit: `(params, real, key)` -> states of the model's own trajectories, from
             which its partner shall predict; None for those that the partner chooses.
+        scores: `(params, real)` -> loss of each simulation, (N,), where rules of alpha
+            go by these and give an alpha for each; None where they go by the score.
     """
 
     generate: Callable[[Params, Any, Array], Any]
@@ -40,6 +42,7 @@ class Player(NamedTuple):
     train: Callable[[TrainState, Any, Array], tuple[TrainState, Metrics]]
     score: Callable[[Params, Any], Array]
     visit: Callable[[Params, Any, Array], Array] | None = None
+    scores: Callable[[Params, Any], Array] | None = None
 
 
 Cycle = Callable[[HybridState, Any], tuple[HybridState, Metrics]]
@@ -97,11 +100,13 @@ def make_hybrid_cycle(
                 visited = player.visit(own.train.variables, real, keys[0])
                 asked = (*asked, jax.lax.stop_gradient(visited))
             generated = partner_player.generate(*asked)
-            alpha = rule(state.cycle, partner, own) if callable(rule) else rule
+            judged = [_by_simulation(partner_player, partner, real)]
+            judged += [_by_simulation(player, own, real)]
+            alpha = rule(state.cycle, *judged) if callable(rule) else rule
             alpha = jnp.where(_is_finite(generated, partner.score), alpha, 0.0)
             data = player.augment(real, jax.lax.stop_gradient(generated), alpha)
             side, metrics = _train(player, own, data, real, keys[1], keep_if_better)
-            return side, {**metrics, "alpha": alpha}
+            return side, {**metrics, "alpha": jnp.mean(alpha)}
 
         synthetic_side, synthetic_metrics = learn(
             synthetic, state.synthetic, physical, state.physical, alpha_synthetic, keys
@@ -116,19 +121,34 @@ def make_hybrid_cycle(
     return cycle
 
 
-def make_solo_cycle(name: str, player: Player, scores_anew: bool = False) -> Cycle:
-    """Makes a cycle of the named model on real data alone: a warm-up or a baseline.
+def make_solo_cycle(
+    name: str,
+    player: Player,
+    scores_anew: bool = False,
+    teacher: Player | None = None,
+    alpha: float = 0.0,
+) -> Cycle:
+    """Makes a cycle of the named model alone: a warm-up, a baseline or a cooldown.
 
     Args:
         name: Of the model.
         player: Its functions.
         scores_anew: Whether what was scored before was another measure than the
             player's own, so that the model as it is now has to be scored again.
+        teacher: The partner's functions, if the model listens to it while it stays as
+            it is; else real data are all that it learns from.
+        alpha: Weight of the teacher's predictions.
     """
+    (partner,) = {"synthetic", "physical"} - {name}
 
     def cycle(state, real):
         key, train_key = jax.random.split(state.key)
-        data = player.augment(real, None, 0.0)
+        generated = None
+        if teacher is not None:
+            key, generate_key = jax.random.split(key)
+            taught = getattr(state, partner).train.variables
+            generated = teacher.generate(taught, real, generate_key)
+        data = player.augment(real, jax.lax.stop_gradient(generated), alpha)
         side = getattr(state, name)
         if scores_anew:
             side = init_side(player, side.train, real)
@@ -144,6 +164,13 @@ def repeat(cycle: Cycle, num_cycles: int) -> Cycle:
     return lambda state, real: jax.lax.scan(
         lambda state, _: cycle(state, real), state, length=num_cycles
     )
+
+
+def _by_simulation(player: Player, side: Side, real: Any) -> Side:
+    """A side whose score is one of each simulation, if its player has such scores."""
+    if player.scores is None:
+        return side
+    return side.replace(score=player.scores(side.train.variables, real))
 
 
 def _is_finite(generated: Any, score: Array) -> Array:

@@ -39,7 +39,7 @@ def make_plan(
     """
     check(settings, problem, placed.num_steps)
     hybrid, real = settings.hybrid, placed.real
-    num_cycles = hybrid.warmup + hybrid.cycles
+    num_cycles = hybrid.num_trainings
     make_synthetic = _make_field if _is_field(settings) else _make_network
     synthetic, updates = make_synthetic(problem, placed, settings, models)
     txs = {
@@ -58,7 +58,9 @@ def make_plan(
     by_horizon = {name: functools.partial(_same, p) for name, p in players.items()}
     if hybrid.cooldown:
         whole = placed._replace(real=real.whole)
-        last = _make_physical(problem, whole, settings, models, txs["physical"])
+        last = _make_physical(
+            problem, whole, settings, models, txs["physical"], is_last=True
+        )
         by_horizon["cooldown"] = functools.partial(_same, last)
         last_fit = last, real.whole
     horizons = [placed.num_steps] * num_cycles
@@ -77,12 +79,14 @@ def check(settings: Settings, problem: Problem, num_steps: int):
     schema.check(settings)
     hybrid, synthetic = settings.hybrid, settings.synthetic
     ndim = problem.domain.ndim
-    if hybrid.generated_from != "initial_states":
-        schema.fail(
-            "hybrid.generated_from",
-            hybrid.generated_from,
-            "'initial_states' where data are at points",
-        )
+    on_grid_only = {"generated_from": "initial_states", "trust_by": "record"}
+    for name, usual in on_grid_only.items():
+        if getattr(hybrid, name) != usual:
+            schema.fail(
+                f"hybrid.{name}",
+                getattr(hybrid, name),
+                f"{usual!r} where data are at points",
+            )
     if len(hybrid.ghost_region) not in (0, ndim):
         schema.fail(
             "hybrid.ghost_region",
@@ -219,7 +223,7 @@ def _descend(model, tx, synthetic, sizes, updates):
     return train
 
 
-def _make_physical(problem, placed, settings, models, tx):
+def _make_physical(problem, placed, settings, models, tx, is_last=False):
     physical = settings.physical
     predict, answer = models.on_data_grid.predict, models.own_states
     # Of the real simulations, from their own initial states where these are fitted.
@@ -254,7 +258,8 @@ def _make_physical(problem, placed, settings, models, tx):
             penalty=models.physical.penalty,
             differentiate=differentiate,
         )
-        state = adapt(_raise_jump_weight(state, settings), parts, key)
+        raised = _raise_jump_weight(state, settings, is_last)
+        state = adapt(raised, parts, key)
         return state, metrics
 
     return points.make_physical_player(
@@ -292,12 +297,24 @@ def _from_own_states(predict):
     return lambda params, query: predict(params, query.replace(u0=None))
 
 
-def _raise_jump_weight(state, settings):
-    """Raises the weight of jumps, if there is one, for the next cycle; to its last."""
+def _raise_jump_weight(state, settings, is_last):
+    """Raises the weight of jumps, if there is one, for the next cycle.
+
+    It reaches its last value in the last hybrid cycle. A cooldown begins anew with the
+    first one: with all of the weight L-BFGS stops within a few iterations of where a
+    strong partner has led the solver.
+    """
     if segments.JUMP_WEIGHT not in state.constants:
         return state
-    physical = settings.physical
-    growth = physical_players.jump_growth(physical, settings.hybrid.num_fits)
-    weight = state.constants[segments.JUMP_WEIGHT] * growth
-    weight = jnp.clip(weight, min(physical.jump_weights), max(physical.jump_weights))
-    return state.replace(constants={**state.constants, segments.JUMP_WEIGHT: weight})
+    physical, hybrid = settings.physical, settings.hybrid
+    first, last = physical.jump_weights
+    num_cycles = hybrid.cooldown if is_last else hybrid.num_fits
+    growth = physical_players.jump_growth(physical, num_cycles)
+    weight = state.constants[segments.JUMP_WEIGHT]
+    raised = jnp.clip(weight * growth, min(first, last), max(first, last))
+    if hybrid.cooldown and settings.mode == "hybrid" and not is_last:
+        # Half a cycle's growth before the last value: sums of floats don't meet it.
+        is_over = jnp.abs(jnp.log(weight / last)) <= abs(math.log(growth)) / 2
+        raised = jnp.where(is_over | (num_cycles == 1), first, raised)
+    constants = {**state.constants, segments.JUMP_WEIGHT: raised}
+    return state.replace(constants=constants)

@@ -41,6 +41,12 @@ class HybridSettings:
         "data alone, with those that were held out for trust, from where it is",
         rules.integer(0, 1_000_000),
     )
+    synthetic_cooldown: int = key(
+        0,
+        "cycles behind these in which the synthetic model alone goes on learning, from "
+        "the real data and, with alpha_synthetic, from the physical one as it is then",
+        rules.integer(0, 1_000_000),
+    )
     cycles_per_call: int = key(
         1,
         "cycles that one compiled program makes; checkpoints are only saved between "
@@ -83,6 +89,14 @@ class HybridSettings:
         "else a tenth is held out for them: on the grid the end of the training "
         "records, at points a tenth of the readings",
         rules.not_negative(100.0),
+    )
+    trust_by: str = key(
+        "record",
+        "what trust and need go by: one loss of all that is held out, or that of each "
+        "simulation, so that each has an alpha of its own for what is predicted along "
+        "it (simulation); other predictions carry the mean of these alphas",
+        rules.choice("record", "simulation"),
+        when=_WITH_TRUST,
     )
     update: str = key(
         "alternating",
@@ -149,6 +163,11 @@ class HybridSettings:
         """Cycles that fit the physical model before the cooldown."""
         return self.physical_warmup + self.cycles
 
+    @property
+    def num_trainings(self) -> int:
+        """Cycles that train the synthetic model."""
+        return self.warmup + self.cycles + self.synthetic_cooldown
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -187,7 +206,7 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
 
     The number of cycles is among them only if nothing derives from it. A schedule and
     a growing horizon are laid over all cycles: with another number, the cycles that
-    were made would have been others.
+    were made would have been others. Nor does anything go on behind a cooldown.
     """
     free = ["tasks", "notes", "log_every", "eval_every", "save_every"]
     free += ["keep_checkpoints", "data.path"]
@@ -206,14 +225,15 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
         is_free = is_free and (
             physical.segments == 1 or len(set(physical.jump_weights)) == 1
         )
-    if is_free:
+    hybrid = settings.hybrid
+    if is_free and not (hybrid.cooldown or hybrid.synthetic_cooldown):
         free.append("hybrid.cycles")
     return tuple(free)
 
 
 def schedule(settings: Settings, record_steps: int) -> list[int]:
     """The horizon of each synthetic cycle: it grows in equal parts of the run."""
-    total = settings.hybrid.warmup + settings.hybrid.cycles
+    total = settings.hybrid.num_trainings
     horizons = settings.synthetic.horizons
     chosen = [horizons[i * len(horizons) // total] for i in range(total)]
     return [horizon or record_steps for horizon in chosen]

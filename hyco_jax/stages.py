@@ -347,6 +347,7 @@ def _make_players(problem, settings, models, facts, txs, horizons):
     """Functions of a horizon that make each player; the physical one ignores it."""
     made = all_settings.exchanges(settings, facts.training.num_steps)
     visits = _visits(problem, settings)
+    by_simulation = settings.hybrid.trust_by == "simulation"
     sample_u0 = None
     if problem.sample_u0 is not None:
 
@@ -366,6 +367,7 @@ def _make_players(problem, settings, models, facts, txs, horizons):
             gives=made["synthetic"],
             receives=made["physical"],
             visits=visits,
+            by_simulation=by_simulation,
         )
         for horizon in horizons
     }
@@ -381,6 +383,7 @@ def _make_players(problem, settings, models, facts, txs, horizons):
         gives=made["physical"],
         receives=made["synthetic"],
         visits=visits,
+        by_simulation=by_simulation,
         adapt=_make_adapt(problem, models, facts),
         penalty=models.physical.penalty,
         differentiate=choose_derivatives(settings, models),

@@ -42,6 +42,7 @@ def make_players(
     exchanges=(FOR_SYNTHETIC, FOR_PHYSICAL),
     record=None,
     visits=0.0,
+    by_simulation=False,
 ):
     """Both players of `record.Real`, by name."""
     record = record or records.make_record(real.training)
@@ -59,6 +60,7 @@ def make_players(
             gives=for_physical,
             receives=for_synthetic,
             visits=visits,
+            by_simulation=by_simulation,
         ),
         "physical": physical_players.make_player(
             record,
@@ -72,6 +74,7 @@ def make_players(
             gives=for_synthetic,
             receives=for_physical,
             visits=visits,
+            by_simulation=by_simulation,
         ),
     }
 

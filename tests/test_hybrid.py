@@ -104,6 +104,23 @@ def test_a_partner_is_asked_at_what_the_learner_visits_and_no_gradient_flows():
     assert jax.grad(lambda p: after(p)[0])(2.0) == 1.0
 
 
+def test_a_rule_goes_by_what_each_simulation_scores():
+    player = number_player(lambda p, d: (p + d[1] * d[2].sum(), p))._replace(
+        # Of two simulations whose real numbers are 10 and 0.
+        scores=lambda params, real: jnp.abs(params["p"] - jnp.stack([real, 0 * real]))
+    )
+    trust = coupling.make_rule(2.0, coupling.make_trust(1.0))
+    cycle = number_cycle(player, alpha_synthetic=trust, alpha_physical=trust)
+    state, metrics = cycle(number_state(player, 4.0, 2.0, jnp.array(10.0)), 10.0)
+    # 6 / 8 in the first and min(1, 4 / 2) in the second: 4 + 2 (2·0.75 + 2·1) = 11.
+    assert state.synthetic.train.params["p"] == 11.0
+    assert metrics["synthetic"]["alpha"] == pytest.approx(1.75)
+    # Then min(1, 8 / 1) and 2 / 11.
+    assert metrics["physical"]["alpha"] == pytest.approx(1 + 2 / 11)
+    # The score is one number still.
+    assert state.synthetic.score == 1.0
+
+
 def test_the_best_parameters_are_kept_and_training_goes_on_from_the_last():
     # Each training adds 1; the distance to the real 2 falls and then rises.
     player, real = number_player(lambda p, d: (p + 1.0, p)), jnp.array(2.0)

@@ -17,12 +17,13 @@ from experiments.published.derivatives import along
 from experiments.published.entry import Entry
 from experiments.published.heat import relative_error
 from hyco_jax.models import expansions
-from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import darcy, helmholtz
 from hyco_jax.types import Query
 
 POINTS = 50
 HALF = np.pi
+# Of Helmholtz's bumps those of the diffusivity are bounded.
+AMPLITUDES = {"diffusivity": helmholtz.AMPLITUDES, "screening": None}
 MIDDLE = np.array(darcy.make_problem().domain.extent) / 2
 
 
@@ -118,30 +119,11 @@ def bumps(params, position):
     middle = jnp.asarray(MIDDLE, position.dtype)
     found = {}
     for name, raw in params.items():
-        (amplitude,) = amplitudes_of(name, raw["amplitudes"])
+        (amplitude,) = expansions.amplitudes_from(raw["amplitudes"], AMPLITUDES[name])
         center = raw["centers"][0] - middle
         found[name] = helmholtz.bump(position, amplitude, center)
     kappa = jnp.clip(found["diffusivity"], *helmholtz.BOUNDS)
     return {**found, "diffusivity": kappa}
-
-
-def amplitudes_of(name: str, raw):
-    """Amplitudes of a coefficient of Helmholtz: those of the diffusivity are bounded.
-
-    See `expansions.gaussian_bumps`.
-    """
-    if name != "diffusivity":
-        return raw
-    low, high = helmholtz.AMPLITUDES
-    return low + bounded(raw, 0.0, high - low)
-
-
-def raw_amplitudes(name: str, values):
-    """Inverts `amplitudes_of`."""
-    if name != "diffusivity":
-        return values
-    low, high = helmholtz.AMPLITUDES
-    return unbounded(values - low, 0.0, high - low)
 
 
 def helmholtz_terms(values, position):
@@ -160,7 +142,8 @@ def helmholtz_error(params, domain) -> float:
     ):
         raw = params[name]
         centers = np.asarray(raw["centers"], np.float64) - MIDDLE
-        found += [*np.asarray(amplitudes_of(name, raw["amplitudes"])), *centers[0]]
+        height = expansions.amplitudes_from(raw["amplitudes"], AMPLITUDES[name])
+        found += [*np.asarray(height), *centers[0]]
         true += [amplitude, *center]
     return relative_error(np.array(found), np.array(true))
 
@@ -172,7 +155,7 @@ def draw_bumps(bounds, number: int, seed: int, domain):
     result = {}
     for name in helmholtz.COEFFICIENTS:
         values = rng.uniform(*bounds["amplitudes"][name], (number, 1))
-        amplitudes = raw_amplitudes(name, values)
+        amplitudes = expansions.raw_amplitudes(values, AMPLITUDES[name])
         centers = rng.uniform(*bounds["centers"], (number, 1, 2)) + MIDDLE
         raw = {"amplitudes": amplitudes, "centers": centers}
         result[name] = {key: np.float32(value) for key, value in raw.items()}

@@ -4,7 +4,6 @@ Both are composed of the two players of a hybrid: what is missing of its cycle, 
 the way back, is that the listener has no data of its own.
 """
 
-import jax
 import jax.numpy as jnp
 
 from hyco_jax import hybrid
@@ -26,20 +25,13 @@ def make_cycle(listener: str, players: dict[str, Player], alpha: float = 1.0) ->
     """
     (teacher,) = players.keys() - {listener}
 
-    def cycle(state, real):
-        key, generate_key = jax.random.split(state.key)
-        taught = getattr(state, teacher).train.variables
-        generated = players[teacher].generate(taught, real, generate_key)
-        generated = jax.lax.stop_gradient(generated)
+    def augment(real, generated, alpha):
+        *known, told = players[listener].augment(real, generated, alpha)
+        # On the grid there may be two parts whose targets are real data.
+        silent = [p.replace(weights=jnp.zeros_like(p.weights)) for p in known]
+        return *silent, told
 
-        def augment(real, *_):
-            *known, told = players[listener].augment(real, generated, alpha)
-            # On the grid there may be two parts whose targets are real data.
-            silent = [p.replace(weights=jnp.zeros_like(p.weights)) for p in known]
-            return *silent, told
-
-        pupil = players[listener]._replace(augment=augment)
-        solo = hybrid.make_solo_cycle(listener, pupil)
-        return solo(state.replace(key=key), real)
-
-    return cycle
+    pupil = players[listener]._replace(augment=augment)
+    return hybrid.make_solo_cycle(
+        listener, pupil, teacher=players[teacher], alpha=alpha
+    )

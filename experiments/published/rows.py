@@ -89,9 +89,10 @@ def _hybrid(case, prepared, watch):
     # Seconds of one seed are those of the same program for it alone.
     alone = seeds.run(prepared[:1])["hybrid"].seconds if len(prepared) > 1 else None
     runs = seeds.run(prepared, watch("hybrid"))["hybrid"]
+    answered = own.hybrid.cycles + own.hybrid.synthetic_cooldown
     costs = {
         "solves": form.solves(runs.metrics, own, prepared)
-        + own.hybrid.cycles * form.solver_answers(own, prepared),
+        + answered * form.solver_answers(own, prepared),
         "evaluations": form.evaluations(runs.metrics, own, prepared)
         + own.hybrid.cycles * form.network_answers(own, prepared),
     }
@@ -165,7 +166,7 @@ def _network(case, plans, watch):
     else:
         player = prepared[0].plan.players["synthetic"]
         cycle = hybrid.make_solo_cycle("synthetic", player)
-        count = own.hybrid.warmup + own.hybrid.cycles
+        count = own.hybrid.num_trainings
         runs = _run(cycle, count, prepared, own, watch("synthetic"))
     variables = runs.state.synthetic.train.variables
     row = Row(
@@ -205,7 +206,7 @@ def _distilled(case, prepared, teacher: Row, watch):
         name: jax.tree.map(jnp.asarray, teacher.variables[name]) for name in names
     }
     physical = physical.replace(train=physical.train.replace(params=params))
-    count = own.hybrid.warmup + own.hybrid.cycles
+    count = own.hybrid.num_trainings
     state, metrics, seconds = _run(
         cycle, count, prepared, own, watch("distilled"), physical=physical
     )

@@ -25,7 +25,8 @@ def augment(
 
     Args:
         parts: The samples, real ones first.
-        alphas: The weight of each part's loss, 1 for the real part.
+        alphas: The weight of each part's loss, 1 for the real part; of windows also
+            one for each simulation, shape `(N,)`.
         counts: Samples of each part in a batch (or in all, for a full-batch trainer).
         scale: What a square is measured by: the variance of the real data, a number or
             one for each channel, shape `(C,)`.
@@ -34,11 +35,15 @@ def augment(
         The parts with their weights replaced.
     """
     total = sum(counts)
+
+    def by_axis(alpha, part):
+        return jnp.reshape(alpha, (-1, *[1] * (part.targets.ndim - 1)))
+
     scale = jnp.reshape(scale, (1,) * (parts[0].targets.ndim - 1) + (-1,))
     return tuple(
         part.replace(
             weights=(part.weights / scale)
-            * (alpha * total / (count * part.mean_weight()))
+            * by_axis(alpha * total / (count * part.mean_weight()), part)
         )
         for part, alpha, count in zip(parts, alphas, counts, strict=True)
     )

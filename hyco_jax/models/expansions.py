@@ -56,7 +56,6 @@ def gaussian_bumps(
     lower, upper = (-np.inf, np.inf) if bounds is None else bounds
     if amplitude_bounds is None and bounds is not None and bound_amplitudes:
         amplitude_bounds = 0.0, 2 * upper
-    amplitude = _amplitude(amplitudes, amplitude_bounds)
     x = domain.coordinates()
 
     def value(raw):
@@ -64,11 +63,12 @@ def gaussian_bumps(
         squares = jnp.sum((where - raw["centers"]) ** 2, axis=-1)
         log_width = raw.get("log_width", math.log(width))
         bumps = jnp.exp(-squares * jnp.exp(-2 * log_width))
-        total = offset + jnp.sum(amplitude.value(raw["amplitudes"]) * bumps, axis=-1)
+        heights = amplitudes_from(raw["amplitudes"], amplitude_bounds)
+        total = offset + jnp.sum(heights * bumps, axis=-1)
         return jnp.clip(total, lower, upper)
 
     raw = {
-        "amplitudes": amplitude.raw,
+        "amplitudes": np.float32(raw_amplitudes(amplitudes, amplitude_bounds)),
         "centers": coefficients.from_array(centers, None).raw,
     }
     if fit_width:
@@ -82,18 +82,27 @@ def gaussian_bumps(
     return Coefficient(raw, value, float(upper))
 
 
-def _amplitude(guess, bounds) -> Coefficient:
-    """Amplitudes in an interval that may reach below 0, or without one."""
+def amplitudes_from(raw: Array, bounds: Bounds | None) -> Array:
+    """Maps raw values to amplitudes in an interval that may reach below 0, or none."""
     if bounds is None:
-        return coefficients.from_array(guess, None)
-    least = bounds[0]
-    if not ((least < guess) & (guess < bounds[1])).all():
+        return raw
+    return bounds[0] + coefficients.bounded(raw, 0.0, bounds[1] - bounds[0])
+
+
+def raw_amplitudes(values: np.ndarray, bounds: Bounds | None) -> Array | np.ndarray:
+    """Inverts `amplitudes_from`.
+
+    Raises:
+        ValueError: If a value is not inside the bounds.
+    """
+    if bounds is None:
+        return values
+    if not ((bounds[0] < values) & (values < bounds[1])).all():
         raise ValueError(
-            f"the amplitudes {guess.tolist()} are not all inside {bounds}, in which "
+            f"the amplitudes {values.tolist()} are not all inside {bounds}, in which "
             "they are fitted: move them or widen amplitude_bounds"
         )
-    above = coefficients.from_array(guess - least, (0.0, bounds[1] - least))
-    return above._replace(value=lambda raw: least + above.value(raw))
+    return coefficients.unbounded(values - bounds[0], 0.0, bounds[1] - bounds[0])
 
 
 def fourier(

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -195,6 +196,7 @@ def make_player(
     adapt: Adapt | None = None,
     visits: float = 0.0,
     differentiate: Differentiate = jax.value_and_grad,
+    by_simulation: bool = False,
 ) -> Player:
     """Makes the physical player.
 
@@ -214,6 +216,7 @@ def make_player(
         penalty: Maps the solver's parameters to a term of the loss.
         adapt: Adapts the weights of the penalty once a cycle.
         differentiate: From `choose_derivatives`.
+        by_simulation: Whether alpha is one of each simulation.
 
     Returns:
         Its functions for the cycle.
@@ -239,7 +242,8 @@ def make_player(
                 record, generated, None, real, settings.generated_horizon
             )
         counts = [part.count for part in parts]
-        alphas = [1.0, alpha][: len(parts)]
+        # Predictions from states that are drawn belong to no simulation.
+        alphas = [1.0, jnp.mean(alpha)][: len(parts)]
         return augment.augment(parts, alphas, counts, record.scale)
 
     def train(state, parts, key):
@@ -260,4 +264,5 @@ def make_player(
 
     visit = shared.make_visit(predict, visits, receives)
     score = shared.make_score(scored, predict)
-    return Player(generate, augmented, train, score, visit)
+    scores = shared.make_scores(scored, predict) if by_simulation else None
+    return Player(generate, augmented, train, score, visit, scores)

@@ -8,6 +8,7 @@ whose input is a predicted state and whose targets are real observations.
 import dataclasses
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -110,6 +111,7 @@ def make_player(
     receives: Exchange,
     trained: PredictFn | None = None,
     visits: float = 0.0,
+    by_simulation: bool = False,
 ) -> Player:
     """Makes the synthetic player.
 
@@ -125,6 +127,7 @@ def make_player(
         receives: What the physical player generates for it.
         visits: Share of these predictions that begin at states of its own.
         trained: `predict` of one member of an ensemble, where it is one.
+        by_simulation: Whether alpha is one of each simulation.
 
     Returns:
         Its functions for the cycle.
@@ -150,7 +153,10 @@ def make_player(
             # What a partner's prediction is the input or the target of carries alpha,
             # so that alpha = 0 decouples; together it is one mean over all entries.
             totals = [part.count * part.mean_weight() for part in parts[1:]]
-            alphas += [alpha * total / sum(totals) for total in totals]
+            shares = [total / sum(totals) for total in totals]
+            # Predictions from states that are drawn belong to no simulation.
+            own = [alpha] * (len(shares) - 1) + [jnp.mean(alpha)]
+            alphas += [a * share for a, share in zip(own, shares, strict=True)]
         return augment.augment(parts, alphas, batch_sizes[len(parts)], record.scale)
 
     def train(state, parts, key):
@@ -171,7 +177,8 @@ def make_player(
         train = ensembles.train_members(train, settings.members)
     visit = shared.make_visit(predict, visits, receives)
     score = shared.make_score(scored, predict)
-    return Player(generate, augmented, train, score, visit)
+    scores = shared.make_scores(scored, predict) if by_simulation else None
+    return Player(generate, augmented, train, score, visit, scores)
 
 
 def _batch_sizes(record, settings, num_windows, receives) -> dict[int, tuple[int, ...]]:

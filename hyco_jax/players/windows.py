@@ -155,7 +155,13 @@ def predicted_parts(
 
 
 def make_score(scored: Record, predict: PredictFn) -> Callable[[Params, Real], Array]:
-    """Makes the loss of whole rollouts, in units of the data's variance.
+    """Makes the loss of whole rollouts, in units of the data's variance, see below."""
+    scores = make_scores(scored, predict)
+    return lambda params, real: scores(params, real).mean()
+
+
+def make_scores(scored: Record, predict: PredictFn) -> Callable[[Params, Real], Array]:
+    """Makes the losses of whole rollouts, of each simulation its share, shape `(N,)`.
 
     Args:
         scored: Static facts of `Real.scored`; its scale is that of the training data.
@@ -166,12 +172,12 @@ def make_score(scored: Record, predict: PredictFn) -> Callable[[Params, Real], A
         np.zeros(scored.num_sims, np.int32),
     )
 
-    def score(params, real):
+    def scores(params, real):
         part = windows.real_windows(
             real.scored, whole, scored.num_steps, scored.num_driven
         )
         parts = augment.augment([part], [1.0], [scored.num_sims], scored.scale)
         batch = parts[0].take(jnp.arange(scored.num_sims))
-        return losses.weighted_squares(predict, params, batch).mean()
+        return losses.weighted_squares(predict, params, batch)
 
-    return score
+    return scores

@@ -15,7 +15,7 @@ from experiments.published import case as cases
 from experiments.published.rows import Row
 from hyco_jax import seeds
 from hyco_jax.config import experiment, schema
-from hyco_jax.models import physical
+from hyco_jax.models import expansions, physical
 from hyco_jax.pde import darcy, helmholtz
 from hyco_jax.types import Model
 from tests.x64 import enable_x64
@@ -31,7 +31,9 @@ def bumps(*numbers):
     numbers = np.array(numbers)
     return {
         name: {
-            "amplitudes": elliptic.raw_amplitudes(name, numbers[i : i + 1]),
+            "amplitudes": expansions.raw_amplitudes(
+                numbers[i : i + 1], elliptic.AMPLITUDES[name]
+            ),
             "centers": centre + elliptic.MIDDLE,
         }
         for name, i, centre in (
@@ -154,7 +156,8 @@ def test_starts_are_drawn_in_their_bounds_and_differ_between_seeds():
     for name in helmholtz.COEFFICIENTS:
         raw = drawn[0][name]
         assert raw["amplitudes"].shape == (300, 1)
-        amplitudes = elliptic.amplitudes_of(name, raw["amplitudes"])
+        limits = elliptic.AMPLITUDES[name]
+        amplitudes = expansions.amplitudes_from(raw["amplitudes"], limits)
         assert -0.9 < amplitudes.min() < -0.8 and 4.9 < amplitudes.max() < 5
         centred = raw["centers"] - elliptic.MIDDLE
         assert centred.shape == (300, 1, 2)

@@ -26,7 +26,7 @@ EXCHANGES = Exchange(3, 4), Exchange(2, 3)
 diffused = toy.predict(toy.diffuse)
 
 
-def make_players(observed, horizon=6, visits=0.0):
+def make_players(observed, horizon=6, visits=0.0, by_simulation=False):
     real = Real(observed, observed)
     predicts = {"synthetic": diffused, "physical": diffused}
     nothing = {"synthetic": None, "physical": None}
@@ -38,6 +38,7 @@ def make_players(observed, horizon=6, visits=0.0):
         synthetic=SYNTHETIC,
         exchanges=EXCHANGES,
         visits=visits,
+        by_simulation=by_simulation,
     )
     return real, players["synthetic"], players["physical"]
 
@@ -132,6 +133,45 @@ def test_with_gaps_predicted_states_also_meet_real_observations(key):
     # The physical model is fitted to the whole record.
     parts = physical_player.augment(real, STATES[:, :4], 1.0)
     assert [(p.count, p.horizon) for p in parts] == [(2, 6), (4, 2)]
+
+
+def test_each_simulation_carries_an_alpha_of_its_own(key):
+    params = {"rate": jnp.array(0.1)}
+    real, synthetic_player, physical_player = make_players(
+        toy.observed(STATES, MASK), by_simulation=True
+    )
+    generated = physical_player.generate(params, real, key)
+    one = synthetic_player.augment(real, generated, 1.0)
+    each = synthetic_player.augment(real, generated, jnp.array([0.25, 1.0]))
+    # Of the record; along both simulations; from states that belong to none.
+    for factor, before, after in zip(
+        ([1.0], [0.25, 1.0], [0.625]), one, each, strict=True
+    ):
+        factor = np.reshape(factor, (-1, 1, 1, 1))
+        np.testing.assert_allclose(after.weights, factor * before.weights, rtol=1e-6)
+    given = physical_player.augment(real, STATES[:, :4], jnp.array([0.25, 1.0]))
+    expected = physical_player.augment(real, STATES[:, :4], 0.625)
+    for found, part in zip(given, expected, strict=True):
+        np.testing.assert_allclose(found.weights, part.weights, rtol=1e-6)
+
+
+def test_the_score_is_the_mean_of_what_each_simulation_scores():
+    observed = toy.observed(STATES, MASK)
+    real, *players = make_players(observed, by_simulation=True)
+    params = {"rate": jnp.array(0.1)}
+    for player in players:
+        scores = player.scores(params, real)
+        assert scores.shape == (2,) and scores[0] != scores[1]
+        score = player.score(params, real)
+        assert scores.mean() == pytest.approx(float(score), rel=1e-6)
+        # Where it is said of one simulation alone, it is that one's.
+        seen = np.broadcast_to(observed.weights, STATES.shape)
+        first = observed.replace(weights=seen * np.array([1, 0]).reshape(2, 1, 1, 1))
+        alone = player.scores(params, Real(observed, first))
+        assert alone[1] == 0.0
+        assert alone[0] == pytest.approx(2 * float(scores[0]), rel=1e-5)
+    _, *others = make_players(observed)
+    assert all(player.scores is None for player in others)
 
 
 @pytest.mark.parametrize("mask", [None, MASK], ids=["full", "partial"])

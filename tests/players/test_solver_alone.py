@@ -11,6 +11,7 @@ from hyco_jax import fitting
 from hyco_jax.config import schema
 from hyco_jax.data import record
 from hyco_jax.models import segments
+from hyco_jax.training import losses
 from hyco_jax.types import Trajectories
 from tests import readings as decay
 from tests.ring import ring_data, ring_problem, ring_settings
@@ -92,6 +93,37 @@ def test_the_first_cycles_are_the_fit_of_a_solver_alone(case):
     assert state.cycle == 4
 
 
+def test_the_network_ends_by_learning_from_the_solver_as_it_is_then(case):
+    strong = {"cycles": 2, "warmup": 1, "cooldown": 1, "alpha_synthetic": 1e3}
+    problem, data, settings = case
+    settings = schema.from_dict(settings, {"baselines": False, "hybrid": strong})
+    settings = schema.from_dict(settings, {"hybrid": {"synthetic_cooldown": 2}})
+    prepared = fitting.prepare(problem, data, settings)
+    plan = prepared.plan
+    state = plan.init_state()
+    kinds = ["synthetic", "hybrid", "hybrid", "cooldown", "taught", "taught"]
+    for call, kind in zip(plan.stages[0].calls, kinds, strict=True):
+        assert call.run.__name__.startswith(f"{kind}_")
+        state, _ = call.run(state, plan.real)
+        if kind == "cooldown":
+            before = jax.device_get(state)
+    state = jax.device_get(state)
+    # The solver stays as it is, to the bit.
+    jax.tree.map(np.testing.assert_array_equal, state.physical, before.physical)
+    trained = state.synthetic.train.step - before.synthetic.train.step
+    assert trained == before.synthetic.train.step * 2 / 3
+    # Of what that one says the network knows more than before.
+    network, solver = plan.players["synthetic"], plan.players["physical"]
+    said = state.physical.train.variables, plan.real, jax.random.key(5)
+    *_, part = network.augment(plan.real, solver.generate(*said), 1.0)
+    predict = prepared.models.synthetic.predict
+    then, now = (
+        losses.part_losses(predict, each.synthetic.train.variables, [part]).sum()
+        for each in (before, state)
+    )
+    assert now < 0.8 * then
+
+
 @pytest.mark.parametrize("times", [1, 7])
 def test_what_was_held_out_is_back_in_its_place(times):
     states = jnp.arange(2.0 * 7 * 3).reshape(2, 7, 3, 1)
@@ -109,7 +141,36 @@ def test_what_was_held_out_is_back_in_its_place(times):
     assert record.make_real(observed, False).whole.training is observed
 
 
-def test_jumps_weigh_in_the_last_cycles_as_in_the_last_hybrid_one():
+@pytest.mark.parametrize("weights", [(1.0, 9.0), (9.0, 1.0), (3.0, 3.0)])
+@pytest.mark.parametrize("cycles", [1, 3])
+def test_in_the_last_cycles_the_weight_of_jumps_goes_from_first_to_last(
+    weights, cycles
+):
+    problem, data, settings = at_points()
+    own = {"initial": "fitted", "segments": 2, "jump_weights": weights}
+    own |= {"num_iterations": 1}
+    settings = schema.from_dict(
+        settings,
+        {"baselines": False, "physical": own, "hybrid": {"cycles": cycles}},
+    )
+    settings = schema.from_dict(settings, {"hybrid": {"cooldown": 3}})
+    plan = fitting.prepare(problem, data, settings).plan
+    state, found = plan.init_state(), []
+    for call in plan.stages[0].calls:
+        name = call.run.__name__.split("_")[0]
+        if name != "synthetic":
+            weight = state.physical.train.constants[segments.JUMP_WEIGHT]
+            found.append((name, float(weight)))
+        state, _ = call.run(state, plan.real)
+    middle = (weights[0] * weights[1]) ** 0.5
+    whole = [weights[0], middle, weights[1]]
+    expected = [("hybrid", x) for x in (whole if cycles == 3 else whole[:1])]
+    expected += [("cooldown", x) for x in whole]
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    np.testing.assert_allclose([x for _, x in found], [x for _, x in expected], 1e-5)
+
+
+def test_jumps_weigh_at_the_end_as_in_the_last_hybrid_cycle():
     problem, data, settings = at_points()
     own = {"initial": "fitted", "segments": 2, "jump_weights": (1.0, 7.0)}
     settings = schema.from_dict(settings, {"physical": own})

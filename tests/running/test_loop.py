@@ -256,3 +256,7 @@ def test_cycles_are_free_only_where_nothing_derives_from_them():
         assert "hybrid.cycles" not in settings.free_keys(options)
         alone = dataclasses.replace(options, mode="physical")
         assert "hybrid.cycles" in settings.free_keys(alone)
+    for name in ("cooldown", "synthetic_cooldown"):
+        hybrid = dataclasses.replace(constant.hybrid, **{name: 1})
+        cooled = dataclasses.replace(constant, hybrid=hybrid)
+        assert "hybrid.cycles" not in settings.free_keys(cooled)
