@@ -59,6 +59,9 @@ SHOOTING = {
     },
     "hybrid": {"cycles": 6, "cycles_per_call": 1},
 }
+# Where a solver is not stuck it knows more than noisy or sparse readings say, once it
+# has been fitted.
+SOLVER_FIRST = {"warmup": 0, "physical_warmup": 1, "alpha_synthetic": 1000.0}
 # Of the student's batch a single reading, of weight 0.
 DISTILLED = {"synthetic": {"num_real": 1}}
 # Of ReLUs the second derivatives are 0.
@@ -95,8 +98,10 @@ def heat(part: str, hybrid: base.Values, alpha: float):
 # gelu 0.054. Gelu with a rate of 1e-3 0.090, of 6e-3 0.046, with two octaves of time
 # 0.032, of 1e-2 then 0.028; with three of time and 6e-3 0.023 (two of space 0.025).
 # Three of time with 1e-2 were tried in the hybrid alone, with two schedules: 20 cycles
-# of 50 updates (0.020 and 453 solves), 8 of 250 (0.018 and 133 solves); the one here, a
-# little longer, was not tried on seed 0. The alphas are the library's, not compared.
+# of 50 updates (0.020 and 453 solves), 8 of 250 (0.018 and 133 solves). With ten cycles
+# of 300 updates, as here, an alpha_synthetic of 10, 250 readings in a batch and a
+# network that begins alone, 0.0113; where the solver fits first, and the network then
+# hardly hears the readings, 0.0077.
 GRAY_SCOTT = {
     "baselines": False,
     "physical": {"method": "lbfgs", "num_iterations": 10, "abs_tol": 1e-9},
@@ -106,14 +111,13 @@ GRAY_SCOTT = {
         "scheduler": "cosine",
         "updates_per_epoch": 300,
         "batch_size": 2000,
-        "num_real": 250,
+        "num_real": 10,
     },
     "hybrid": {
         "cycles": 10,
-        "warmup": 1,
+        **SOLVER_FIRST,
         "cycles_per_call": 1,
         "ghost_points": 50_000,
-        "alpha_synthetic": 10.0,
         "alpha_physical": 1e-3,
     },
 }
@@ -277,8 +281,9 @@ SMOOTHNESS = 1.0
 def inviscid_burgers(experiment: str, **potential):
     """The 1-D test of HYCO-PhiFlow, records on the grid; `configs/inviscid_burgers.py`.
 
-    All but what is said here is that of its variant `published`, and was not chosen
-    again. Multiple shooting takes the records as
+    All but what is said here is that of its variant `published`. That the solver fits
+    first was chosen by the network's error in the other simulations of seed 0, where
+    they are observed: 0.016 instead of 0.048. Multiple shooting takes the records as
     readings of the cells. There is no PINN: it would need a network that is a function
     of points, and this one makes steps from any state.
 
@@ -291,11 +296,13 @@ def inviscid_burgers(experiment: str, **potential):
         "coefficients": {"potential": potential},
         # Of the single real window a batch would hold copies.
         "synthetic": {"num_real": 1},
+        "hybrid": SOLVER_FIRST,
     }
-    lbfgs = {"physical": {"num_iterations": 200}, "hybrid": {"warmup": 0, "cycles": 1}}
+    alone = base.merge(own, ALONE, {"hybrid": {"physical_warmup": 0}})
+    lbfgs = {"physical": {"num_iterations": 200}, "hybrid": {"cycles": 1}}
     adam = {
         "physical": {"method": "adam", "num_iterations": 100},
-        "hybrid": {"warmup": 0, "cycles": 20},
+        "hybrid": {"cycles": 20},
     }
     return {
         "experiment": experiment,
@@ -303,9 +310,9 @@ def inviscid_burgers(experiment: str, **potential):
         "rows": {
             "hybrid": own,
             "synthetic": {**own, "mode": "synthetic"},
-            "adam": base.merge(own, ALONE, adam),
-            "lbfgs": base.merge(own, ALONE, lbfgs),
-            "shooting": base.merge(own, SHOOTING, {"hybrid": {"warmup": 0}}),
+            "adam": base.merge(alone, adam),
+            "lbfgs": base.merge(alone, lbfgs),
+            "shooting": base.merge(alone, SHOOTING),
             # The cycle is that of the end, whose real windows are the whole record.
             "distilled": base.merge(own, DISTILLED, {"synthetic": {"horizons": (0,)}}),
         },
