@@ -53,7 +53,7 @@ def errors(case, prepared, rows):
         if row in SHOWN:
             model = prepared.models.on_data_grid
             params = score.coefficients(prepared, params)
-        found[row] = rollouts(model, params, truth)
+        found[row] = rollouts(score.jitted(model), params, truth)
     off = {row: (states - truth)[0, ..., 0] for row, states in found.items()}
     columns = len(off) + 1
     figure, axes = plt.subplots(
