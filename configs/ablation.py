@@ -31,21 +31,25 @@ COUPLINGS = {
     "need": {"hybrid": NEED},
 }
 
-# The solver's last cycles are on all data, alone.
-COOLED = {
-    **COUPLINGS,
-    "constant, then alone": {"hybrid": {**STRONG, "cooldown": 4}},
-    "need, held-out given back": {"hybrid": {**NEED, "cooldown": 2}},
-}
-# Of Adam, which takes a single step in a cycle.
-COOLED_SLOWLY = {
-    **COUPLINGS,
-    "constant, then alone": {"hybrid": {**STRONG, "cooldown": 100}},
-}
+
+def couplings(cycles: int, last: int) -> dict[str, Any]:
+    """All rules; in one the last cycles are apart: the solver alone, then the network.
+
+    It costs both models as many cycles as the others.
+    """
+    both = {"cooldown": last, "synthetic_cooldown": last}
+    apart = {"hybrid": {**STRONG, "cycles": cycles - last, **both}}
+    return {**COUPLINGS, "constant, then apart": apart}
+
+
+# The solver's last cycles, two more, are on all data.
+GIVEN_BACK = {"need, held-out given back": {"hybrid": {**NEED, "cooldown": 2}}}
 
 # What else there is, on the problem that is the cheapest.
 MORE = {
-    **COOLED,
+    **couplings(10, 4),
+    **GIVEN_BACK,
+    "trust, by simulation": {"hybrid": {**TRUST, "trust_by": "simulation"}},
     "cosine": {"hybrid": {**STRONG, "alpha_scheduler": "cosine"}},
     "need, parallel": {"hybrid": {**NEED, "update": "parallel"}},
     "need, kept if better": {"hybrid": {**NEED, "keep_if_better": True}},
@@ -69,7 +73,11 @@ BURGERS = {
 
 PROBLEMS: dict[str, dict[str, Any]] = {
     "burgers": BURGERS,
-    "burgers_drag": {**BURGERS, "variant": "drag", "variants": COOLED},
+    "burgers_drag": {
+        **BURGERS,
+        "variant": "drag",
+        "variants": {**couplings(10, 4), **GIVEN_BACK},
+    },
     "heat_quarter": {
         "experiment": "heat",
         "variant": "published_quarter",
@@ -79,7 +87,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         ),
         "coefficient": "conductivity",
         "score": "held_out_nrmse",
-        "variants": COOLED_SLOWLY,
+        "variants": couplings(1000, 400),
     },
     "kuramoto_sivashinsky": {
         "experiment": "kuramoto_sivashinsky",
@@ -90,7 +98,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         },
         "coefficient": "antidiffusion",
         "score": "held_out_nrmse",
-        "variants": COOLED,
+        "variants": {**couplings(4, 2), **GIVEN_BACK},
     },
 }
 

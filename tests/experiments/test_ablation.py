@@ -19,7 +19,10 @@ def test_variants_differ_in_the_coupling_alone():
             assert (settings.mode == "physical") == (name == ablation.ALONE)
             for part in ("pde", "data", "coefficients", "physical", "synthetic"):
                 assert getattr(settings, part) == getattr(made["need"], part)
-            assert settings.hybrid.cycles == made["need"].hybrid.cycles
+            own, other = settings.hybrid, made["need"].hybrid
+            assert own.num_trainings == other.num_trainings
+            more = 2 * (name in configs.GIVEN_BACK)
+            assert own.num_fits + own.cooldown == other.num_fits + more
     with pytest.raises(ValueError, match="'heat' is not one of .*heat_quarter"):
         configs.get_config("heat")
 
