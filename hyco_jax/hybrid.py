@@ -142,12 +142,12 @@ def make_solo_cycle(
     (partner,) = {"synthetic", "physical"} - {name}
 
     def cycle(state, real):
-        key, train_key = jax.random.split(state.key)
-        generated = None
+        key, generated = state.key, None
         if teacher is not None:
             key, generate_key = jax.random.split(key)
             taught = getattr(state, partner).train.variables
             generated = teacher.generate(taught, real, generate_key)
+        key, train_key = jax.random.split(key)
         data = player.augment(real, jax.lax.stop_gradient(generated), alpha)
         side = getattr(state, name)
         if scores_anew:
