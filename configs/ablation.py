@@ -32,11 +32,14 @@ COUPLINGS = {
 }
 
 
-def couplings(cycles: int, last: int) -> dict[str, Any]:
-    """All rules; in one the last cycles are apart: the solver alone, then the network.
+def couplings(cycles: int) -> dict[str, Any]:
+    """All rules, of which the last one couples the models in a quarter of the cycles.
 
-    It costs both models as many cycles as the others.
+    In the others they are apart: the solver goes on alone, then the network learns from
+    it. Both train in as many cycles as with the other rules. With half of them apart
+    the solver of the chaotic system was 4 % worse than alone.
     """
+    last = 3 * cycles // 4
     both = {"cooldown": last, "synthetic_cooldown": last}
     apart = {"hybrid": {**STRONG, "cycles": cycles - last, **both}}
     return {**COUPLINGS, "constant, then apart": apart}
@@ -47,8 +50,9 @@ GIVEN_BACK = {"need, held-out given back": {"hybrid": {**NEED, "cooldown": 2}}}
 
 # What else there is, on the problem that is the cheapest.
 MORE = {
-    **couplings(10, 4),
+    **couplings(10),
     **GIVEN_BACK,
+    "ten times alpha_synthetic": {"hybrid": {"alpha_synthetic": 100.0}},
     "trust, by simulation": {"hybrid": {**TRUST, "trust_by": "simulation"}},
     "cosine": {"hybrid": {**STRONG, "alpha_scheduler": "cosine"}},
     "need, parallel": {"hybrid": {**NEED, "update": "parallel"}},
@@ -76,7 +80,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "burgers_drag": {
         **BURGERS,
         "variant": "drag",
-        "variants": {**couplings(10, 4), **GIVEN_BACK},
+        "variants": {**couplings(10), **GIVEN_BACK},
     },
     "heat_quarter": {
         "experiment": "heat",
@@ -87,7 +91,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         ),
         "coefficient": "conductivity",
         "score": "held_out_nrmse",
-        "variants": couplings(1000, 400),
+        "variants": couplings(1000),
     },
     "kuramoto_sivashinsky": {
         "experiment": "kuramoto_sivashinsky",
@@ -98,7 +102,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         },
         "coefficient": "antidiffusion",
         "score": "held_out_nrmse",
-        "variants": {**couplings(4, 2), **GIVEN_BACK},
+        "variants": {**couplings(4), **GIVEN_BACK},
     },
 }
 
