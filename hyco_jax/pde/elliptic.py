@@ -209,13 +209,33 @@ def solve(domain: Domain, kappa: Array, eta: Array, source: Array) -> Array:
     operator, f = make_operator(domain, kappa, eta), _inside(domain, source)
     matrix = jax.vmap(operator)(jnp.eye(f.size, dtype=f.dtype).reshape(-1, *f.shape))
     matrix = lax.stop_gradient(matrix).reshape(f.size, f.size)
-    factor = jax.scipy.linalg.cho_factor(matrix)
+    factor = _one_by_one(_factorise)(matrix)
 
     def solve_factored(_, f):
-        return jax.scipy.linalg.cho_solve(factor, f.ravel()).reshape(f.shape)
+        return _one_by_one(_back_substitute)(factor, f.ravel()).reshape(f.shape)
 
     u = lax.custom_linear_solve(operator, f, solve_factored, symmetric=True)
     return jnp.pad(u, 1)
+
+
+def _factorise(matrix):
+    return jax.scipy.linalg.cho_factor(matrix)[0]
+
+
+def _back_substitute(factor, f):
+    return jax.scipy.linalg.cho_solve((factor, False), f)
+
+
+def _one_by_one(function):
+    """A function that `vmap` repeats, on a CPU, in the place of one call of LAPACK.
+
+    Such a call shares a batch out among the threads that XLA runs programs with, and
+    waits for them on one of these: as many calls at once as there are threads wait for
+    ever (jaxlib 0.10.2, two factorisations of five matrices of 289² on two cores).
+    """
+    if jax.default_backend() != "cpu":
+        return function
+    return jax.custom_batching.sequential_vmap(function)
 
 
 def solve_iteratively(domain: Domain, kappa: Array, eta: Array, source: Array) -> Array:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 from jax.test_util import check_grads
 
 from hyco_jax.config import schema
@@ -144,6 +145,34 @@ def test_a_batch_is_solved_like_its_members():
         np.testing.assert_allclose(values[i], value, rtol=1e-12)
         for found, expected in zip(slopes, slope, strict=True):
             np.testing.assert_allclose(found[i], expected, atol=1e-12)
+
+
+def equations(jaxpr):
+    """All equations of a program, those of its loops and calls included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jaxprs_in_params(equation.params):
+            yield from equations(inner)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_no_batch_of_matrices_reaches_lapack(depth):
+    """Two such calls at once wait for each other for ever, on a CPU."""
+    domain = nodes(5, 6)
+
+    def loss(kappa):
+        return elliptic.solve(domain, kappa, 0.0 * kappa, jnp.ones(())).sum()
+
+    solve = jax.value_and_grad(loss)
+    for _ in range(depth):
+        solve = jax.vmap(solve)
+    program = jax.make_jaxpr(solve)(jnp.ones((*[2] * depth, 5, 6)))
+    ranks = [
+        equation.invars[0].aval.ndim
+        for equation in equations(program.jaxpr)
+        if equation.primitive.name in ("cholesky", "triangular_solve")
+    ]
+    assert len(ranks) >= 3 and set(ranks) == {2}
 
 
 def test_float32_is_enough_on_the_published_grid():
