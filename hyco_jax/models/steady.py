@@ -24,7 +24,9 @@ def steady(
         solve: Maps the parameters and the number of a simulation, () int32, to its
             state `(*S, C)`. Its gradient should be implicit, as that of
             `jnp.linalg.solve`, `jax.lax.custom_linear_solve` and PhiFlow's linear
-            solver is: unrolled iterations would all be kept.
+            solver is: unrolled iterations would all be kept. On a CPU give a dense
+            factorisation to `jax.custom_batching.sequential_vmap`: two batches of them
+            in one program may wait for each other for ever (jaxlib 0.10.2).
         domain: The grid.
         quantities: Of the state; a single one by default.
 
