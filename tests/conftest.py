@@ -27,6 +27,7 @@ os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from jax._src import pjit  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
 
 # Traces are millions of objects, and a tenth of the time went into looking at them.
@@ -43,6 +44,19 @@ if hasattr(mlir, "make_ir_context"):
         return _make_ir_context()
 
     mlir.make_ir_context = lambda: _ir_context(next(_lowered) // _PROGRAMS_PER_CONTEXT)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known_calls():
+    """Forgets calls of jitted functions, but not their programs, behind each file.
+
+    With 8192 of them JAX keeps no new one (0.10.2): what is jitted later is looked up
+    in Python at each call, which is slow, and doesn't know how often it was compiled.
+    """
+    yield
+    for name in ("_cpp_pjit_cache_fun_only", "_cpp_pjit_cache_explicit_attributes"):
+        if hasattr(pjit, name):
+            getattr(pjit, name).clear()
 
 
 def pytest_sessionfinish():
