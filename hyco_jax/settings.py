@@ -226,7 +226,8 @@ def free_keys(settings: Settings) -> tuple[str, ...]:
             physical.segments == 1 or len(set(physical.jump_weights)) == 1
         )
     hybrid = settings.hybrid
-    if is_free and not (hybrid.cooldown or hybrid.synthetic_cooldown):
+    cools = settings.mode == "hybrid" and (hybrid.cooldown or hybrid.synthetic_cooldown)
+    if is_free and not cools:
         free.append("hybrid.cycles")
     return tuple(free)
 

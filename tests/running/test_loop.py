@@ -260,3 +260,6 @@ def test_cycles_are_free_only_where_nothing_derives_from_them():
         hybrid = dataclasses.replace(constant.hybrid, **{name: 1})
         cooled = dataclasses.replace(constant, hybrid=hybrid)
         assert "hybrid.cycles" not in settings.free_keys(cooled)
+        for mode in ("physical", "synthetic"):
+            alone = dataclasses.replace(cooled, mode=mode)
+            assert "hybrid.cycles" in settings.free_keys(alone)
