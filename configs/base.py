@@ -19,6 +19,10 @@ PLANE = {
     "hybrid": {"cycles": 14, "num_physical_to_synthetic": 8},
 }
 
+# Where a solver is not stuck it knows more than noisy or sparse readings say, once it
+# has been fitted.
+SOLVER_FIRST = {"warmup": 0, "physical_warmup": 1, "alpha_synthetic": 1000.0}
+
 # What makes a run take seconds, for tests.
 SMOKE = {
     "data": {"num_sims": 3, "num_steps": 6, "train_sim": (0, 1), "val_sim": (2,)},

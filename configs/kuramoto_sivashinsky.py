@@ -17,6 +17,7 @@ Variants, as `--config=configs/kuramoto_sivashinsky.py:<variant>`:
     smoke      seconds, for tests
 """
 
+from configs import base
 from hyco_jax.config import experiment
 from hyco_jax.pde import kuramoto_sivashinsky
 
@@ -50,13 +51,7 @@ DEFAULT = {
     # been fitted. At the held-out cells of seed 0 this network's error is 0.014; with a
     # third of the updates 0.015, where it is 0.020 with an alpha of 10 and 500 readings
     # in a batch, and 0.023 if the solver doesn't fit first.
-    "hybrid": {
-        "cycles": 4,
-        "warmup": 0,
-        "physical_warmup": 1,
-        "alpha_synthetic": 1000.0,
-        "ghost_points": 6000,
-    },
+    "hybrid": {"cycles": 4, **base.SOLVER_FIRST, "ghost_points": 6000},
 }
 # A network that is weaker, and tests, whose warm-up is that of the network.
 _WARM = {"warmup": 1, "physical_warmup": 0, "alpha_synthetic": 10.0}

@@ -59,9 +59,6 @@ SHOOTING = {
     },
     "hybrid": {"cycles": 6, "cycles_per_call": 1},
 }
-# Where a solver is not stuck it knows more than noisy or sparse readings say, once it
-# has been fitted.
-SOLVER_FIRST = {"warmup": 0, "physical_warmup": 1, "alpha_synthetic": 1000.0}
 # Of the student's batch a single reading, of weight 0.
 DISTILLED = {"synthetic": {"num_real": 1}}
 # Of ReLUs the second derivatives are 0.
@@ -115,7 +112,7 @@ GRAY_SCOTT = {
     },
     "hybrid": {
         "cycles": 10,
-        **SOLVER_FIRST,
+        **base.SOLVER_FIRST,
         "cycles_per_call": 1,
         "ghost_points": 50_000,
         "alpha_physical": 1e-3,
@@ -296,7 +293,7 @@ def inviscid_burgers(experiment: str, **potential):
         "coefficients": {"potential": potential},
         # Of the single real window a batch would hold copies.
         "synthetic": {"num_real": 1},
-        "hybrid": SOLVER_FIRST,
+        "hybrid": base.SOLVER_FIRST,
     }
     alone = base.merge(own, ALONE, {"hybrid": {"physical_warmup": 0}})
     lbfgs = {"physical": {"num_iterations": 200}, "hybrid": {"cycles": 1}}

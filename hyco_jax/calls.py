@@ -71,11 +71,10 @@ def make_stages(
         last = [("cooldown", whole)] * options.cooldown
     pairs = list(zip(kinds, horizons, strict=True))
     count = options.warmup + options.cycles
-    together, taught = pairs[:count], pairs[count:]
     calls = {
         "physical": lambda: plan([("physical", whole)] * options.num_fits + last),
         "synthetic": lambda: plan([("synthetic", h) for h in horizons]),
-        "hybrid": lambda: plan([*first, *together, *last, *taught]),
+        "hybrid": lambda: plan([*first, *pairs[:count], *last, *pairs[count:]]),
     }
     names = (settings.mode,)
     if settings.mode == "hybrid" and settings.baselines:

@@ -107,7 +107,7 @@ class PhysicalSettings:
         (1.0, 10.0),
         "with segments, weight in the loss of the mean square of the jumps between "
         "them, in units of the data's variance, in the first and in the last cycle; "
-        "geometric in between",
+        "geometric in between, and once more in a cooldown",
         rules.POSITIVE_PAIR,
     )
     state_smoothness: float = key(
