@@ -192,6 +192,13 @@ def kuramoto_sivashinsky():
     }
 
 
+def as_hybrid(together):
+    """The hybrid's physical model without a partner, for as many cycles."""
+    hybrid = together["hybrid"]
+    cycles = hybrid["cycles"] + hybrid.get("cooldown", 0)
+    return base.merge(together, ALONE, {"hybrid": {"cycles": cycles, "cooldown": 0}})
+
+
 def steady(
     experiment: str, variant: str, num_readings: int, together, bounds, num_starts=16
 ):
@@ -202,6 +209,7 @@ def steady(
         "rows": {
             "hybrid": together,
             "adam": ALONE,
+            "as_hybrid": as_hybrid(together),
             "lbfgs": LBFGS,
             "distilled": base.merge(together, DISTILLED),
             "pinn": base.merge(together, PINN),

@@ -10,6 +10,7 @@ from hyco_jax.stages import Prepared
 SHOWN = {
     "hybrid": {"hybrid_physical": "physical", "hybrid_synthetic": "synthetic"},
     "adam": {"adam": "physical"},
+    "as_hybrid": {"as_hybrid": "physical"},
     "shooting": {"shooting": "physical"},
     "synthetic": {"synthetic_alone": "synthetic"},
     "two_stage": {"two_stage": "physical"},

@@ -4,6 +4,7 @@ LABELS = {
     "hybrid_physical": "hybrid physical",
     "hybrid_synthetic": "hybrid synthetic",
     "adam": "physical alone, Adam",
+    "as_hybrid": "physical alone, as in the hybrid",
     "lbfgs": "physical alone, L-BFGS",
     "starts": "physical alone, best of many starts",
     "shooting": "physical alone, multiple shooting",
@@ -16,12 +17,14 @@ LABELS = {
 # Rows whose solution is a network's.
 NETWORKS = ("hybrid_synthetic", "synthetic_alone", "distilled", "pinn")
 SOLVERS = (
-    *("hybrid_physical", "adam", "lbfgs", "starts", "shooting", "two_stage", "pinn"),
+    *("hybrid_physical", "adam", "as_hybrid", "lbfgs", "starts"),
+    *("shooting", "two_stage", "pinn"),
 )
 COLORS = {
     "hybrid_physical": "#0072B2",
     "hybrid_synthetic": "#D55E00",
     "adam": "#56B4E9",
+    "as_hybrid": "#56B4E9",
     "lbfgs": "#1A1A1A",
     "starts": "#767676",
     "shooting": "#009E73",

@@ -65,8 +65,10 @@ def run(case: Case, report=print) -> tuple[dict[str, Row], dict[str, list[float]
             report(f"{case.name} {name}: {text}, {row.seconds:.0f} s")
 
     add(**_hybrid(case, plans["hybrid"], watch))
-    if "adam" in plans:
-        add(adam=_alone(case, "adam", plans["adam"], plans["lbfgs"], watch))
+    for name in ("adam", "as_hybrid"):
+        if name in plans:
+            own = _alone(case, name, plans[name], plans["lbfgs"], watch)
+            add(**{name: own})
     add(**_starts(case, plans["lbfgs"]))
     if "shooting" in plans:
         add(shooting=_alone(case, "shooting", plans["shooting"], plans["lbfgs"], watch))
