@@ -145,6 +145,10 @@ def test_a_field_is_in_units_of_the_data_unless_told_not_to_be(normalise):
             {"hybrid": {"generated_from": "both"}},
             "generated_from.*'initial_states' where data are at points",
         ),
+        (
+            {"hybrid": {"trust_power": 1.0, "trust_by": "simulation"}},
+            "trust_by.*'record' where data are at points",
+        ),
         ({"synthetic": {"num_real": 64}}, "less than synthetic.batch_size=64"),
         ({"synthetic": {"normalise": True}}, "normalise"),
     ],

@@ -24,7 +24,7 @@ COLORS = {
     "hybrid_physical": "#0072B2",
     "hybrid_synthetic": "#D55E00",
     "adam": "#56B4E9",
-    "as_hybrid": "#56B4E9",
+    "as_hybrid": "#882255",
     "lbfgs": "#1A1A1A",
     "starts": "#767676",
     "shooting": "#009E73",
@@ -37,4 +37,4 @@ COLORS = {
 
 def title(row: str) -> str:
     """The name of a row, a word in each line."""
-    return row.replace("_", "\n")
+    return "best\nstart" if row == "starts" else row.replace("_", "\n")

@@ -192,6 +192,32 @@ def test_nothing_is_trained_on_the_truth():
         assert any(jax.tree.leaves(changed))
 
 
+def test_the_hybrids_solver_without_a_partner_is_the_hybrid_that_does_not_listen():
+    """With an alpha_physical of 0, cycles and cooldown make one fit alone."""
+    own = configs.get_config("helmholtz").to_dict()["problems"]["helmholtz"]
+    short = {"cycles": 3, "cycles_per_call": 1, "alpha_physical": 0.0}
+    tiny = {"synthetic": {"field": {"widths": (8,)}}}
+    together = base.merge(
+        own["rows"]["hybrid"], tiny, {"hybrid": {**short, "cooldown": 2}}
+    )
+    rows = {"hybrid": together, "as_hybrid": configs.as_hybrid(together)}
+    case = cases.make_case("helmholtz", {**own, "rows": rows}, 1)
+    prepared = cases.prepare(case, rows)
+    (alone,) = seeds.run(prepared["as_hybrid"]).values()
+    (both,) = seeds.run(prepared["hybrid"]).values()
+    guess = seeds.init_state(prepared["as_hybrid"]).physical.train.params
+    for old, one, other in zip(
+        *(jax.tree.leaves(p) for p in (guess, params(alone), params(both))),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+        assert (one != old).all()
+
+
+def params(runs):
+    return runs.state.physical.train.params
+
+
 def test_seed_0_on_which_settings_were_chosen_is_not_reported():
     own = configs.get_config("darcy_20").to_dict()["problems"]["darcy_20"]
     assert cases.make_case("darcy_20", own, 5).seeds == (1, 2, 3, 4, 5)
