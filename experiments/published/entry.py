@@ -26,6 +26,11 @@ def nothing(*arguments: Any) -> dict[Any, np.ndarray]:
     return {}
 
 
+def largest(errors_by_name: Callable[[Params, Any], dict[str, float]]):
+    """Makes the error of parameters that are numbers: the largest one of any."""
+    return lambda params, domain: max(errors_by_name(params, domain).values())
+
+
 class Entry(NamedTuple):
     """A published experiment: its truth, its errors, and its equation at a point.
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.published.derivatives import along
-from experiments.published.entry import Entry
+from experiments.published.entry import Entry, largest
 from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import gray_scott
 from hyco_jax.pde import gray_scott_readings as readings
@@ -121,11 +121,6 @@ def errors_by_name(params, domain) -> dict[str, float]:
     return {name: abs(float(found[name]) / TRUE[name] - 1) for name in NAMES}
 
 
-def parameter_error(params, domain) -> float:
-    """The larger one of both."""
-    return max(errors_by_name(params, domain).values())
-
-
 def draw_starts(bounds, number: int, seed: int, domain):
     """Both numbers, their logarithms uniform in their bounds."""
     del domain
@@ -164,7 +159,7 @@ ENTRY = Entry(
     make_truth=make_truth,
     solver_error=solver_error,
     field_error=field_error,
-    parameter_error=parameter_error,
+    parameter_error=largest(errors_by_name),
     errors_by_name=errors_by_name,
     draw_starts=draw_starts,
     residual=residual,

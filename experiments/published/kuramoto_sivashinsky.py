@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.published.derivatives import along
-from experiments.published.entry import Entry
+from experiments.published.entry import Entry, largest
 from hyco_jax.models.coefficients import bounded, unbounded
 from hyco_jax.pde import kuramoto_sivashinsky as pde
 from hyco_jax.types import Query
@@ -69,11 +69,6 @@ def errors_by_name(params, domain) -> dict[str, float]:
     return {name: abs(float(x) / TRUE[name] - 1) for name, x in numbers(params).items()}
 
 
-def parameter_error(params, domain) -> float:
-    """The largest of the three."""
-    return max(errors_by_name(params, domain).values())
-
-
 def draw_starts(bounds, number: int, seed: int, domain):
     """The three numbers, uniform in their bounds."""
     del domain
@@ -103,7 +98,7 @@ ENTRY = Entry(
     make_truth=make_truth,
     solver_error=solver_error,
     field_error=field_error,
-    parameter_error=parameter_error,
+    parameter_error=largest(errors_by_name),
     errors_by_name=errors_by_name,
     draw_starts=draw_starts,
     residual=residual,
