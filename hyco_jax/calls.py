@@ -46,7 +46,13 @@ def make_stages(
             )
         elif kind == "cooldown":
             player = hybrid.on_whole(players[kind](horizon))
-            cycle = hybrid.make_solo_cycle("physical", player, scores_anew=True)
+            last = options.num_fits + options.warmup + options.cooldown - 1
+            cycle = hybrid.make_solo_cycle(
+                "physical",
+                player,
+                scores_anew=options.trust_power > 0,
+                best_at=last if options.cooldown_to_best else None,
+            )
         elif kind == "taught":
             cycle = hybrid.make_solo_cycle(
                 "synthetic",

@@ -127,6 +127,7 @@ def make_solo_cycle(
     scores_anew: bool = False,
     teacher: Player | None = None,
     alpha: float = 0.0,
+    best_at: int | None = None,
 ) -> Cycle:
     """Makes a cycle of the named model alone: a warm-up, a baseline or a cooldown.
 
@@ -134,10 +135,13 @@ def make_solo_cycle(
         name: Of the model.
         player: Its functions.
         scores_anew: Whether what was scored before was another measure than the
-            player's own, so that the model as it is now has to be scored again.
+            player's own, so that the model as it is now, and its best parameters, have
+            to be scored again.
         teacher: The partner's functions, if the model listens to it while it stays as
             it is; else real data are all that it learns from.
         alpha: Weight of the teacher's predictions.
+        best_at: The cycle behind which the model returns to its best parameters so far,
+            if it has one.
     """
     (partner,) = {"synthetic", "physical"} - {name}
 
@@ -151,8 +155,10 @@ def make_solo_cycle(
         data = player.augment(real, jax.lax.stop_gradient(generated), alpha)
         side = getattr(state, name)
         if scores_anew:
-            side = init_side(player, side.train, real)
+            side = _score_again(player, side, real)
         side, metrics = _train(player, side, data, real, train_key)
+        if best_at is not None:
+            side = _choose(state.cycle == best_at, _at_best(side), side)
         state = state.replace(cycle=state.cycle + 1, key=key, **{name: side})
         return state, {name: metrics}
 
@@ -196,6 +202,18 @@ def _train(
     if keep_if_better:
         new = _choose(jnp.isfinite(score) & ~(score >= side.score), new, side)
     return new, metrics
+
+
+def _score_again(player: Player, side: Side, real: Any) -> Side:
+    return side.replace(
+        score=player.score(side.train.variables, real),
+        best_score=player.score(side.best_variables, real),
+    )
+
+
+def _at_best(side: Side) -> Side:
+    train = side.train.replace(params=side.best)
+    return side.replace(train=train, score=side.best_score)
 
 
 def _choose(condition, new, old):

@@ -17,6 +17,7 @@ GENERATED_FROM = {"initial_states": 0.0, "partner_states": 1.0, "both": 0.5}
 
 _EVERY = rules.integer(1, 1_000_000)
 _WITH_TRUST = {"trust_power": rules.positive()}
+_WITH_COOLDOWN = {"cooldown": rules.positive()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,14 @@ class HybridSettings:
         "cycles behind the last hybrid one in which the physical model fits all real "
         "data alone, with those that were held out for trust, from where it is",
         rules.integer(0, 1_000_000),
+    )
+    cooldown_to_best: bool = key(
+        False,
+        "whether the physical model ends the cooldown with its parameters of the lowest "
+        "loss on the real data so far, which may be those before the hybrid cycles: it "
+        "leaves a minimum for a deeper one alone",
+        rules.FLAG,
+        when=_WITH_COOLDOWN,
     )
     synthetic_cooldown: int = key(
         0,
