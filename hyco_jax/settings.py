@@ -44,9 +44,9 @@ class HybridSettings:
     )
     cooldown_to_best: bool = key(
         False,
-        "whether the physical model ends the cooldown with its parameters of the lowest "
-        "loss on the real data so far, which may be those before the hybrid cycles: it "
-        "leaves a minimum for a deeper one alone",
+        "whether the physical model ends the cooldown with its parameters of the "
+        "lowest loss on the real data so far, which may be those before the hybrid "
+        "cycles: it leaves a minimum for a deeper one alone",
         rules.FLAG,
         when=_WITH_COOLDOWN,
     )

@@ -134,6 +134,33 @@ def test_the_best_parameters_are_kept_and_training_goes_on_from_the_last():
     assert state.physical.best["p"] == 5.0 and state.physical.best_score == 3.0
 
 
+def test_a_cooldown_ends_with_the_best_parameters_of_all_cycles():
+    """Each training adds 1: from 0 the real 2 is met, then left, then returned to."""
+    player, real = number_player(lambda p, d: (p + 1.0, p)), jnp.array(2.0)
+    state = number_state(player, 0.0, 0.0, real)
+    for _ in range(3):
+        state, _ = number_cycle(player)(state, real)
+    last = hybrid.make_solo_cycle("physical", player, best_at=4)
+    found = []
+    for _ in range(2):
+        state, _ = last(state, real)
+        found.append((float(state.physical.train.params["p"]), state.physical.score))
+    assert found == [(4.0, 2.0), (2.0, 0.0)]
+    assert state.synthetic.train.params["p"] == 3.0
+
+
+def test_a_cooldown_by_another_measure_scores_the_best_parameters_again():
+    """Of 1 to 5, 2 is best for a real 2, and still is where all data say 2.5."""
+    player, real = number_player(lambda p, d: (p + 1.0, p)), jnp.array(2.0)
+    state = number_state(player, 0.0, 0.0, real)
+    for _ in range(4):
+        state, _ = number_cycle(player)(state, real)
+    last = hybrid.make_solo_cycle("physical", player, scores_anew=True, best_at=4)
+    state, _ = last(state, jnp.array(2.5))
+    assert state.physical.train.params["p"] == 2.0
+    assert state.physical.score == state.physical.best_score == 0.5
+
+
 def test_a_score_that_is_not_finite_is_never_the_best():
     values = iter([jnp.nan, 4.0, jnp.nan])
     player = number_player(lambda p, d: (jnp.asarray(next(values)), p))
