@@ -32,6 +32,9 @@ COUPLINGS = {
 }
 
 
+BEST = "alone, constant, then apart, the best"
+
+
 def couplings(cycles: int) -> dict[str, Any]:
     """All rules, of which the last two couple the models in a quarter of the cycles.
 
@@ -48,7 +51,7 @@ def couplings(cycles: int) -> dict[str, Any]:
     return {
         **COUPLINGS,
         "constant, then apart": {"hybrid": apart},
-        "alone, constant, then apart, the best": {"hybrid": best},
+        BEST: {"hybrid": best},
     }
 
 
