@@ -145,7 +145,7 @@ def _starts(case, prepared):
     result = {}
     for name, begin_at in (("lbfgs", guess), ("starts", seeds.stack(drawn))):
         begin = time.perf_counter()
-        found = starts.fit(player, state, real, begin_at)
+        found = starts.fit(player, state, real, begin_at, options.get("at_once"))
         result[name] = Row(
             form_of(prepared[0]).solvers(case, prepared, found.variables),
             time.perf_counter() - begin,

@@ -26,7 +26,9 @@ class Found(NamedTuple):
     evaluations: Array
 
 
-def fit(player: Player, state, real, starts: Params) -> Found:
+def fit(
+    player: Player, state, real, starts: Params, at_once: int | None = None
+) -> Found:
     """Fits the data from many starts, all by one program, and takes the best.
 
     Args:
@@ -34,6 +36,8 @@ def fit(player: Player, state, real, starts: Params) -> Found:
         state: Of both models, stacked over S seeds.
         real: The real data, stacked.
         starts: Learned parameters, their leaves `(S, N, ...)`.
+        at_once: How many starts of a seed are fitted in lockstep, all of them if None.
+            Those that have converged wait for the others.
 
     Returns:
         For each seed, that of the lowest misfit to its data; one that diverged is none.
@@ -49,8 +53,11 @@ def fit(player: Player, state, real, starts: Params) -> Found:
         return variables, score, metrics["evaluations"]
 
     def best(train_state, real, starts):
-        many = jax.vmap(lambda start: one(train_state, real, start))
-        variables, scores, evaluations = many(starts)
+        variables, scores, evaluations = jax.lax.map(
+            lambda start: one(train_state, real, start),
+            starts,
+            batch_size=at_once or len(jax.tree.leaves(starts)[0]),
+        )
         scores = jnp.where(jnp.isfinite(scores), scores, jnp.inf)
         index = jnp.argmin(scores)
         chosen = seeds.take(variables, index)
