@@ -111,6 +111,10 @@ def test_the_start_of_the_lowest_misfit_counts(prepared):
     # Readings between cells are linear: of so short a wave 2 % too small.
     assert values["conductivity"] == pytest.approx(decay.CONDUCTIVITY, rel=0.05)
     assert found.evaluations[0] >= 3
+    # One after the other they are fitted as they are in lockstep.
+    again = starts.fit(plan.players["physical"], state, real, begin, at_once=1)
+    np.testing.assert_allclose(again.scores, found.scores, rtol=1e-3)
+    np.testing.assert_array_equal(again.evaluations, found.evaluations)
 
 
 PROBLEM_2D = pde.make_problem(
