@@ -26,7 +26,7 @@ COLORS = {
     "adam": "#56B4E9",
     "as_hybrid": "#882255",
     "lbfgs": "#1A1A1A",
-    "starts": "#767676",
+    "starts": "#6A3D9A",
     "shooting": "#009E73",
     "two_stage": "#CC79A7",
     "synthetic_alone": "#E69F00",
