@@ -2,8 +2,8 @@
 
 Errors are those of the paper: of the solution, relative on 50² equidistant points of
 [-π, π]², between whose nodes a solver is bilinear; and of the parameters, |p - p*|/|p*|
-of the raw numbers. The truth is exact for Helmholtz, and on 101² nodes for Darcy, where
-19² are fitted.
+of the raw numbers. Of each coefficient as a field it is relative at those points. The
+truth is exact for Helmholtz, and on 101² nodes for Darcy, where 19² are fitted.
 """
 
 import functools
@@ -114,6 +114,20 @@ def make_maps(coefficients: Callable, true_at: Callable):
     return maps
 
 
+def make_errors_by_name(coefficients: Callable, true_at: Callable):
+    """Makes the relative errors of coefficients at `positions`, see `make_residual`."""
+
+    def errors_by_name(params, domain):
+        del domain
+        found = coefficients(params, jnp.asarray(positions(), jnp.float32))
+        true = true_at(positions())
+        return {
+            name: relative_error(np.asarray(found[name]), true[name]) for name in true
+        }
+
+    return errors_by_name
+
+
 def bumps(params, position):
     """Both coefficients of Helmholtz, see `make_residual`."""
     middle = jnp.asarray(MIDDLE, position.dtype)
@@ -204,6 +218,7 @@ def _make_entry(module, coefficients, terms, **own) -> Entry:
         residual=make_residual(coefficients, terms),
         conditions=conditions,
         maps=make_maps(coefficients, module.true_at),
+        errors_by_name=make_errors_by_name(coefficients, module.true_at),
         snapshots=snapshots,
         extent=(-HALF, HALF) * 2,
         **own,

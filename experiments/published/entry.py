@@ -27,7 +27,7 @@ def nothing(*arguments: Any) -> dict[Any, np.ndarray]:
 
 
 def largest(errors_by_name: Callable[[Params, Any], dict[str, float]]):
-    """Makes the error of parameters that are numbers: the largest one of any."""
+    """Makes the error of parameters that is the largest one of any."""
     return lambda params, domain: max(errors_by_name(params, domain).values())
 
 
@@ -57,8 +57,8 @@ class Entry(NamedTuple):
         snapshots: `(at, truth)` -> by time a field's errors, `(X, Y)`; {} of a line.
         true_params: Raw parameters of the true coefficients, if these are unbounded and
             noise is added: for the bound of their errors.
-        errors_by_name: Where coefficients are numbers, `(params, domain)` -> the
-            relative error of each, columns of the table.
+        errors_by_name: `(params, domain)` -> the relative error of each coefficient,
+            columns of the table, where these are not its "e_p" alone.
         from_own_states: Whether solvers are scored with the states that they fitted,
             since nobody knows the initial one; else without.
     """
@@ -79,7 +79,7 @@ class Entry(NamedTuple):
     from_own_states: bool = False
 
     def errors_of(self, params: Params, domain: Any) -> dict[str, float]:
-        """Errors of raw parameters: "e_p", and of each if they are numbers."""
+        """Errors of raw parameters: "e_p", and by `errors_by_name`."""
         found = {"e_p": self.parameter_error(params, domain)}
         if self.errors_by_name is not None:
             found |= self.errors_by_name(params, domain)

@@ -87,6 +87,19 @@ def test_the_true_parameters_have_no_error():
     assert off == pytest.approx(1 / 24**0.5, rel=1e-5)
 
 
+def test_errors_of_coefficients_are_those_of_their_fields():
+    """Of a bump that is too low by a quarter, where κ is 1 + bump: a quarter of κ - 1."""
+    by_name = elliptic.HELMHOLTZ.errors_of(bumps(3.0, -1.0, -1.0, 1.0, 2.0, 1.0), None)
+    true = helmholtz.true_at(elliptic.positions())["diffusivity"]
+    expected = np.linalg.norm((true - 1) / 4) / np.linalg.norm(true)
+    assert by_name["diffusivity"] == pytest.approx(expected, rel=1e-4)
+    assert by_name["screening"] < 1e-6
+    true = sines(darcy.TRUE_ROOT, darcy.TRUE_AMPLITUDES)
+    assert elliptic.DARCY.errors_of(true, None) == pytest.approx(
+        {"e_p": 0.0, "permeability": 0.0}, abs=1e-6
+    )
+
+
 def points(count=20):
     x = np.random.default_rng(0).uniform(-np.pi, np.pi, (count, 2))
     return np.concatenate([np.ones((count, 1)), x + elliptic.MIDDLE], axis=1)
