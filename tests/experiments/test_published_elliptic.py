@@ -88,7 +88,7 @@ def test_the_true_parameters_have_no_error():
 
 
 def test_errors_of_coefficients_are_those_of_their_fields():
-    """Of a bump that is too low by a quarter, where κ is 1 + bump: a quarter of κ - 1."""
+    """Of a bump a quarter too low, where κ is 1 + bump: a quarter of κ - 1."""
     by_name = elliptic.HELMHOLTZ.errors_of(bumps(3.0, -1.0, -1.0, 1.0, 2.0, 1.0), None)
     true = helmholtz.true_at(elliptic.positions())["diffusivity"]
     expected = np.linalg.norm((true - 1) / 4) / np.linalg.norm(true)
