@@ -46,12 +46,12 @@ def make_stages(
             )
         elif kind == "cooldown":
             player = hybrid.on_whole(players[kind](horizon))
-            last = options.num_fits + options.warmup + options.cooldown - 1
+            end = options.num_fits + options.warmup + options.cooldown
             cycle = hybrid.make_solo_cycle(
                 "physical",
                 player,
                 scores_anew=options.trust_power > 0,
-                best_at=last if options.cooldown_to_best else None,
+                best_at=end - 1 if options.cooldown_to_best else None,
             )
         elif kind == "taught":
             cycle = hybrid.make_solo_cycle(

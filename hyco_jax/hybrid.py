@@ -135,8 +135,7 @@ def make_solo_cycle(
         name: Of the model.
         player: Its functions.
         scores_anew: Whether what was scored before was another measure than the
-            player's own, so that the model as it is now, and its best parameters, have
-            to be scored again.
+            player's own, so that the best parameters have to be scored again.
         teacher: The partner's functions, if the model listens to it while it stays as
             it is; else real data are all that it learns from.
         alpha: Weight of the teacher's predictions.
@@ -155,7 +154,8 @@ def make_solo_cycle(
         data = player.augment(real, jax.lax.stop_gradient(generated), alpha)
         side = getattr(state, name)
         if scores_anew:
-            side = _score_again(player, side, real)
+            best_score = player.score(side.best_variables, real)
+            side = side.replace(best_score=best_score)
         side, metrics = _train(player, side, data, real, train_key)
         if best_at is not None:
             side = _choose(state.cycle == best_at, _at_best(side), side)
@@ -202,13 +202,6 @@ def _train(
     if keep_if_better:
         new = _choose(jnp.isfinite(score) & ~(score >= side.score), new, side)
     return new, metrics
-
-
-def _score_again(player: Player, side: Side, real: Any) -> Side:
-    return side.replace(
-        score=player.score(side.train.variables, real),
-        best_score=player.score(side.best_variables, real),
-    )
 
 
 def _at_best(side: Side) -> Side:

@@ -114,16 +114,12 @@ def make_maps(coefficients: Callable, true_at: Callable):
     return maps
 
 
-def make_errors_by_name(coefficients: Callable, true_at: Callable):
-    """Makes the relative errors of coefficients at `positions`, see `make_residual`."""
+def make_errors_by_name(maps: Callable):
+    """Makes the relative errors of coefficients as images, see `make_maps`."""
 
     def errors_by_name(params, domain):
-        del domain
-        found = coefficients(params, jnp.asarray(positions(), jnp.float32))
-        true = true_at(positions())
-        return {
-            name: relative_error(np.asarray(found[name]), true[name]) for name in true
-        }
+        found, true = (maps(p, domain, None) for p in (params, None))
+        return {name: relative_error(found[name], true[name]) for name in true}
 
     return errors_by_name
 
@@ -210,6 +206,7 @@ def draw_sines(bounds, number: int, seed: int, domain):
 
 def _make_entry(module, coefficients, terms, **own) -> Entry:
     values = functools.cache(functools.partial(make_truth, module.solution))
+    maps = make_maps(coefficients, module.true_at)
     return Entry(
         module=module,
         make_truth=lambda data: values(),
@@ -217,8 +214,8 @@ def _make_entry(module, coefficients, terms, **own) -> Entry:
         field_error=field_error,
         residual=make_residual(coefficients, terms),
         conditions=conditions,
-        maps=make_maps(coefficients, module.true_at),
-        errors_by_name=make_errors_by_name(coefficients, module.true_at),
+        maps=maps,
+        errors_by_name=make_errors_by_name(maps),
         snapshots=snapshots,
         extent=(-HALF, HALF) * 2,
         **own,
