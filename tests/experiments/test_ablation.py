@@ -54,9 +54,9 @@ def test_every_seed_of_a_variant_is_trained_and_scored():
         **configs.PROBLEMS["burgers"],
         "variant": "smoke",
         "settings": {"hybrid": {"cycles": 2, "cycles_per_call": 1}},
-        "variants": {"both": configs.MORE["need, from both"]},
+        "variants": {"constant": configs.MORE["constant"]},
     }
-    found = ablation.run(problem, 2)["both"]
+    found = ablation.run(problem, 2)["constant"]
     for column in ablation.COLUMNS:
         first, second = found[column]
         assert 0 < first < np.inf and first != second
