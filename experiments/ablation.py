@@ -9,7 +9,7 @@ The table in Markdown, its numbers and a figure of each problem go to --workdir.
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,11 @@ def main(argv: list[str] | None = None):
     tables = []
     with kept_programs(True):
         for name, problem in config["problems"].items():
-            found = run(problem, config["seeds"])
-            (folder / f"{name}.json").write_text(json.dumps(found, indent=1))
+            found = {}
+            for variant, errors in run(problem, config["seeds"]):
+                found[variant] = errors
+                # A variant takes minutes: those that are done outlive a crash.
+                (folder / f"{name}.json").write_text(json.dumps(found, indent=1))
             draw(found, folder / f"{name}.png")
             tables.append(markdown(name, found))
     (folder / "table.md").write_text("\n\n".join(tables) + "\n")
@@ -50,17 +53,17 @@ def main(argv: list[str] | None = None):
 
 def run(
     problem: Mapping[str, Any], num_seeds: int
-) -> dict[str, dict[str, list[float]]]:
-    """Trains every variant.
+) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Trains one variant after the other.
 
     Args:
         problem: As the config has it.
         num_seeds: Seeds 1 to so many; settings were chosen on seed 0.
 
-    Returns:
-        By variant the errors of each seed by the names of `COLUMNS`, and `seconds`.
+    Yields:
+        The variant, and the errors of each seed by the names of `COLUMNS`, with
+        `seconds`.
     """
-    result = {}
     for variant, changes in problem["variants"].items():
         chosen = [settings_of(problem, changes, 1 + i) for i in range(num_seeds)]
         prepared = [prepare(problem, settings) for settings in chosen]
@@ -70,10 +73,9 @@ def run(
             for i, (settings, own) in enumerate(zip(chosen, prepared, strict=True))
         ]
         by_name = {k: [e[k] for e in errors] for k in errors[0]}
-        result[variant] = by_name | {"seconds": [runs.seconds]}
         text = "  ".join(f"{k} {np.median(v):.4g}" for k, v in by_name.items())
         print(f"{variant}: {text}, {runs.seconds:.0f} s", flush=True)
-    return result
+        yield variant, by_name | {"seconds": [runs.seconds]}
 
 
 def settings_of(
@@ -123,7 +125,7 @@ def markdown(name: str, found: Mapping[str, Mapping[str, list[float]]]) -> str:
 
     Args:
         name: Of the problem.
-        found: From `run`.
+        found: By variant, from `run`.
     """
     num_seeds = len(found[ALONE]["physical"])
     header = ["variant", *COLUMNS.values(), "physical / alone, worst seed", "seconds"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 
 from hyco_jax import coupling, hybrid
+from hyco_jax import settings as all_settings
 from hyco_jax.coupling import Rule
 from hyco_jax.hybrid import Cycle, Player
 from hyco_jax.running.loop import Call, Stage
@@ -50,7 +51,7 @@ def make_stages(
             cycle = hybrid.make_solo_cycle(
                 "physical",
                 player,
-                scores_anew=options.trust_power > 0,
+                scores_anew=all_settings.holds_out(settings),
                 best_at=end - 1 if options.cooldown_to_best else None,
             )
         elif kind == "taught":

@@ -190,7 +190,7 @@ def _placed_for(problem, data, settings, given=None) -> Placed:
         given,
         num_segments=physical.segments,
         fits_initial=physical.initial == "fitted",
-        scores_apart=stages.holds_out(settings),
+        scores_apart=all_settings.holds_out(settings),
     )
 
 

@@ -249,6 +249,11 @@ def schedule(settings: Settings, record_steps: int) -> list[int]:
     return [horizon or record_steps for horizon in chosen]
 
 
+def holds_out(settings: Settings) -> bool:
+    """Whether a part of the training data counts in scores alone, for trust."""
+    return settings.mode == "hybrid" and settings.hybrid.trust_power > 0
+
+
 def exchanges(settings: Settings, record_steps: int) -> dict[str, Exchange]:
     """What each model generates for the other, by the model that generates."""
     hybrid = settings.hybrid

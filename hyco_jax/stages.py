@@ -280,7 +280,7 @@ def check_windows(
     Raises:
         ValueError: If a setting doesn't fit, or an observation is no window's target.
     """
-    if holds_out(settings):
+    if all_settings.holds_out(settings):
         num_steps = records.training_steps(weights, num_steps)
         weights = weights[:, : num_steps + 1]
     shape = (num_sims, num_steps + 1, *problem.domain.resolution, problem.num_channels)
@@ -303,12 +303,7 @@ def check_windows(
 
 def _make_real(settings: Settings, observations: Observations) -> Real:
     observed = observations.select(observations.train)
-    return records.make_real(observed, holds_out(settings))
-
-
-def holds_out(settings: Settings) -> bool:
-    """Whether a part of the training data counts in scores alone, for trust."""
-    return settings.mode == "hybrid" and settings.hybrid.trust_power > 0
+    return records.make_real(observed, all_settings.holds_out(settings))
 
 
 def seeded_key(seed: int, use: int) -> jax.Array:

@@ -14,12 +14,19 @@ LABELS = {
     "pinn": "PINN",
     "interpolation": "interpolation",
 }
-# Rows whose solution is a network's.
+# Rows whose solution is a network's, and those that identify coefficients.
 NETWORKS = ("hybrid_synthetic", "synthetic_alone", "distilled", "pinn")
-SOLVERS = (
-    *("hybrid_physical", "adam", "as_hybrid", "lbfgs", "starts"),
-    *("shooting", "two_stage", "pinn"),
+SOLVERS = tuple(
+    row for row in LABELS if row == "pinn" or row not in (*NETWORKS, "interpolation")
 )
+# What images are called, where it isn't the row's own name.
+SHORT = {
+    "adam": "Adam",
+    "as_hybrid": "as in the\nhybrid",
+    "lbfgs": "L-BFGS",
+    "starts": "best\nstart",
+    "pinn": "PINN",
+}
 COLORS = {
     "hybrid_physical": "#0072B2",
     "hybrid_synthetic": "#D55E00",
@@ -36,5 +43,5 @@ COLORS = {
 
 
 def title(row: str) -> str:
-    """The name of a row, a word in each line."""
-    return "best\nstart" if row == "starts" else row.replace("_", "\n")
+    """The name of a row above an image, a word in each line."""
+    return SHORT.get(row, row.replace("_", "\n"))

@@ -60,17 +60,17 @@ def _coefficient(figure, axes, case, name, true, found):
 
 
 def errors(case, prepared, rows):
-    """Errors of the networks' solutions at some times, with the sensors then.
+    """Errors of the hybrid's and the networks' solutions, with the sensors then.
 
     None of what lives on a line.
     """
     truth, extent = case.entry.make_truth(prepared.data), case.entry.extent
     found = {}
-    for row in filter(rows.get, NETWORKS):
+    for row in filter(rows.get, ("hybrid_physical", *NETWORKS)):
         variables = rows[row].variables
         if row == "pinn":
             variables = variables["network"]
-        own = score.make_answers(_network_of(case, row, prepared))
+        own = _answers(case, row, prepared)
         at = score.field_at(own, seeds.take(variables, 0))
         found[row] = case.entry.snapshots(at, truth)
     found["interpolation"] = case.entry.snapshots(
@@ -106,11 +106,13 @@ def errors(case, prepared, rows):
     return figure
 
 
-def _network_of(case, row, prepared):
-    if row != "pinn":
-        return prepared.models.synthetic
-    one = case._replace(seeds=case.seeds[:1])
-    return prepare(one, ["pinn"])["pinn"][0].models.synthetic
+def _answers(case, row, prepared):
+    if row == "hybrid_physical":
+        return score.make_solver_answers(case.entry, prepared)
+    if row == "pinn":
+        one = case._replace(seeds=case.seeds[:1])
+        prepared = prepare(one, ["pinn"])["pinn"][0]
+    return score.make_answers(prepared.models.synthetic)
 
 
 def _image(ax, values, case, name, **look):

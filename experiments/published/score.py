@@ -36,6 +36,19 @@ def make_answers(model: Model):
     return answers
 
 
+def make_solver_answers(entry: Entry, prepared: Prepared):
+    """Makes the same of a solver, from t = 0 on; between its cells it interpolates."""
+    placed, model = prepared.placed, prepared.models.on_data_grid
+    query, _ = placement.all_points(prepared.data.observed, placed, prepared.problem.dt)
+
+    @jax.jit
+    def answers(variables, points):
+        answer = _answer(entry, model, scored(entry, prepared, variables))
+        return answer(query.replace(points=points[None]))[0]
+
+    return answers
+
+
 def field_at(answers, params: Params) -> At:
     """A field as a function of points on the host."""
 

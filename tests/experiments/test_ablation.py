@@ -56,7 +56,7 @@ def test_every_seed_of_a_variant_is_trained_and_scored():
         "settings": {"hybrid": {"cycles": 2, "cycles_per_call": 1}},
         "variants": {"constant": configs.MORE["constant"]},
     }
-    found = ablation.run(problem, 2)["constant"]
+    ((_, found),) = ablation.run(problem, 2)
     for column in ablation.COLUMNS:
         first, second = found[column]
         assert 0 < first < np.inf and first != second

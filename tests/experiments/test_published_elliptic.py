@@ -299,7 +299,7 @@ def test_every_coefficient_and_error_has_its_picture(name, tmp_path, monkeypatch
     figures.save(case, prepared[0], found, {"hybrid_physical": [0.3, 0.1]}, tmp_path)
     titles = [{ax.get_title() for ax in figure.axes} for figure in drawn]
     assert {"truth", "hybrid\nphysical"} <= titles[0]
-    assert {"hybrid\nsynthetic", "interpolation"} <= titles[1]
+    assert {"hybrid\nphysical", "hybrid\nsynthetic", "interpolation"} <= titles[1]
     shown = [ax.get_ylabel() for ax in drawn[0].axes]
     assert {*MODULES[name].COEFFICIENTS} <= {*shown}
     assert not any("t =" in ax.get_ylabel() for ax in drawn[1].axes)
