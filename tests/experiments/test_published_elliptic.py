@@ -303,3 +303,10 @@ def test_every_coefficient_and_error_has_its_picture(name, tmp_path, monkeypatch
     shown = [ax.get_ylabel() for ax in drawn[0].axes]
     assert {*MODULES[name].COEFFICIENTS} <= {*shown}
     assert not any("t =" in ax.get_ylabel() for ax in drawn[1].axes)
+    (image,) = (ax for ax in drawn[1].axes if ax.get_title() == "hybrid\nphysical")
+    truth = case.entry.make_truth(None)
+    found = np.linalg.norm(image.images[0].get_array()) / np.linalg.norm(truth)
+    params = seeds.take(state.physical.train.variables, 0)
+    model = prepared[0].models.on_data_grid
+    error = case.entry.solver_error(prepared[0].problem, model, params, truth)
+    assert found == pytest.approx(error, rel=0.05)
