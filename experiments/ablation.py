@@ -61,8 +61,8 @@ def run(
         num_seeds: Seeds 1 to so many; settings were chosen on seed 0.
 
     Yields:
-        The variant, and the errors of each seed by the names of `COLUMNS`, with
-        `seconds`.
+        The variant, and the errors of each seed by the names of `COLUMNS`, with the
+        `misfit` of the solver to its data, and `seconds`.
     """
     for variant, changes in problem["variants"].items():
         chosen = [settings_of(problem, changes, 1 + i) for i in range(num_seeds)]
@@ -103,8 +103,8 @@ def prepare(problem: Mapping[str, Any], settings: experiment.Experiment) -> Prep
 
 
 def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
-    """Of the models after the last cycle; those of a network that was not trained
-    are left out."""
+    """Of the models after the last cycle, and the solver's loss on the real data that
+    it was fitted to last; those of a network that was not trained are left out."""
     line = fitting.make_evaluation(prepared, settings)(stage, state)
     models = ("physical", "synthetic") if stage == "hybrid" else ("physical",)
     found = {model: line[f"{model}/{problem['score']}"] for model in models}
@@ -117,6 +117,8 @@ def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
         found["physical"] = entry.solver_error(
             prepared.problem, model, params, entry.make_truth(prepared.data)
         )
+    player, real = prepared.plan.last_fit
+    found["misfit"] = float(player.score(state.physical.train.variables, real))
     return {"coefficient": float(coefficient)} | found
 
 

@@ -57,6 +57,6 @@ def test_every_seed_of_a_variant_is_trained_and_scored():
         "variants": {"constant": configs.MORE["constant"]},
     }
     ((_, found),) = ablation.run(problem, 2)
-    for column in ablation.COLUMNS:
+    for column in (*ablation.COLUMNS, "misfit"):
         first, second = found[column]
         assert 0 < first < np.inf and first != second
