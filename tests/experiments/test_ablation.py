@@ -5,6 +5,7 @@ import pytest
 
 from configs import ablation as configs
 from experiments import ablation
+from tests.experiments import systems
 
 
 def test_variants_differ_in_the_coupling_alone():
@@ -53,7 +54,7 @@ def test_every_seed_of_a_variant_is_trained_and_scored():
     problem = {
         **configs.PROBLEMS["burgers"],
         "variant": "smoke",
-        "settings": {"hybrid": {"cycles": 2, "cycles_per_call": 1}},
+        "settings": systems.SHORT,
         "variants": {"constant": configs.MORE["constant"]},
     }
     ((_, found),) = ablation.run(problem, 2)
