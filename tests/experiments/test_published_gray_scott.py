@@ -293,7 +293,9 @@ def test_numbers_have_no_picture(tmp_path, monkeypatch):
     truth = np.zeros((51, 4, 4, 2), np.float32)
     case = case._replace(entry=case.entry._replace(make_truth=lambda data: truth))
     rows = {
-        "hybrid_physical": Row([{"e_s": 0.1}], 1.0),
+        "hybrid_physical": Row(
+            [{"e_s": 0.1}], 1.0, variables=state.physical.train.variables
+        ),
         "hybrid_synthetic": Row(
             [{"e_s": 0.1}], 1.0, variables=state.synthetic.train.variables
         ),
