@@ -62,7 +62,8 @@ def run(
 
     Yields:
         The variant, and the errors of each seed by the names of `COLUMNS`, with the
-        `misfit` of the solver to its data, and `seconds`.
+        solver's last score as `misfit`, its loss on the real data or, with trust, on
+        what is held out of them, and `seconds`.
     """
     for variant, changes in problem["variants"].items():
         chosen = [settings_of(problem, changes, 1 + i) for i in range(num_seeds)]
@@ -103,8 +104,8 @@ def prepare(problem: Mapping[str, Any], settings: experiment.Experiment) -> Prep
 
 
 def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
-    """Of the models after the last cycle, and the solver's loss on the real data that
-    it was fitted to last; those of a network that was not trained are left out."""
+    """Of the models after the last cycle, and the solver's score; those of a network
+    that was not trained are left out."""
     line = fitting.make_evaluation(prepared, settings)(stage, state)
     models = ("physical", "synthetic") if stage == "hybrid" else ("physical",)
     found = {model: line[f"{model}/{problem['score']}"] for model in models}
@@ -117,8 +118,7 @@ def _errors(problem, stage, settings, prepared, state) -> dict[str, float]:
         found["physical"] = entry.solver_error(
             prepared.problem, model, params, entry.make_truth(prepared.data)
         )
-    player, real = prepared.plan.last_fit
-    found["misfit"] = float(player.score(state.physical.train.variables, real))
+    found["misfit"] = float(state.physical.score)
     return {"coefficient": float(coefficient)} | found
 
 

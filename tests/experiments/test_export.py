@@ -28,12 +28,12 @@ SMALL = {"synthetic": {"name": "convnet", "convnet": {"filters": (4,)}}}
 def programs(system):
     """The distinct programs of a system's default config, with their arguments."""
     settings, problem = memory.read(f"{system}:default")
-    if system not in ALONE and not settings.data.at_points:
-        settings = schema.from_dict(settings, SMALL)
     if settings.data.at_points:
         module = importlib.import_module(f"hyco_jax.pde.{system}")
         data = module.observe(problem, settings.data, jax.random.key(0))
     else:
+        if system not in ALONE:
+            settings = schema.from_dict(settings, SMALL)
         # Shapes count, and which entries are observed, but no values.
         data = memory.placeholder(problem, settings)
     plan = fitting.prepare(problem, data, settings).plan

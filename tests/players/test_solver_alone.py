@@ -159,15 +159,16 @@ def test_what_was_held_out_is_back_in_its_place(times):
 
 
 @pytest.mark.parametrize(
-    ("weights", "cycles"), [((1.0, 9.0), 3), ((9.0, 1.0), 1), ((3.0, 3.0), 3)]
+    ("weights", "cycles", "trust"),
+    [((1.0, 9.0), 3, 1.0), ((9.0, 1.0), 1, 0.0), ((3.0, 3.0), 3, 0.0)],
 )
 def test_in_the_last_cycles_the_weight_of_jumps_goes_from_first_to_last(
-    weights, cycles
+    weights, cycles, trust
 ):
     problem, data, settings = at_points()
     own = {"initial": "fitted", "segments": 2, "jump_weights": weights}
     own |= {"num_iterations": 1}
-    together = {"cycles": cycles, "trust_power": 1.0, "cooldown": 3}
+    together = {"cycles": cycles, "trust_power": trust, "cooldown": 3}
     settings = schema.from_dict(
         settings, {"baselines": False, "physical": own, "hybrid": together}
     )
