@@ -124,11 +124,11 @@ def test_the_network_ends_by_learning_from_the_solver_as_it_is_then(case):
     assert now < 0.8 * then
 
 
-def test_a_solver_may_end_with_what_it_had_before_it_heard_anyone():
+def test_a_solver_may_end_with_what_it_had_before_it_heard_anyone(case):
     """An untrained network leads it away, and its cooldown is too short."""
     misled = {"physical_warmup": 3, "warmup": 0, "cycles": 1, "alpha_physical": 1e4}
     misled |= {"cooldown": 2, "cooldown_to_best": True}
-    problem, data, settings = at_points()
+    problem, data, settings = case
     settings = schema.from_dict(settings, {"baselines": False, "hybrid": misled})
     short = {"physical": {"num_iterations": 1}, "hybrid": {"cycles_per_call": 1}}
     plan = fitting.prepare(problem, data, schema.from_dict(settings, short)).plan
